@@ -1,0 +1,1 @@
+"""Ionscout: a campaign that finds lithium solid-state electrolytes."""

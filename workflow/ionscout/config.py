@@ -1,0 +1,355 @@
+"""The campaign's configuration: every key, its type, unit, default and limits.
+
+The YAML file a user writes is validated here once, when Snakemake starts. A key
+that does not exist is refused together with the nearest one that does.
+"""
+
+from __future__ import annotations
+
+import difflib
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from ionscout.errors import ConfigError
+
+Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$")]
+MaterialId = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")]
+Temperature = Annotated[float, Field(gt=0, le=5000)]
+OnUnknown = Literal["keep", "drop"]
+
+BUNDLED = "bundled"
+
+
+class Settings(BaseModel):
+    """Base of all sections: unknown keys are errors, values do not change."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+class BundledSource(Settings):
+    """The crystals that come with Ionscout."""
+
+    kind: Literal["bundled"]
+    candidates: bool = Field(False, description="May its materials enter the shortlist?")
+
+
+class SubstitutionSource(Settings):
+    """Hypothetical crystals made from another source's by replacing ions."""
+
+    kind: Literal["substitution"]
+    candidates: bool = Field(True, description="May its materials enter the shortlist?")
+    parents: Name = Field(BUNDLED, description="Name of the source whose crystals are substituted.")
+    max_candidates: int = Field(
+        100, ge=1, description="Most crystals made; the most probable substitutions first."
+    )
+    probability_threshold: float = Field(
+        1e-3, gt=0, lt=1, description="Least probability of a substitution (Hautier 2011)."
+    )
+
+
+class FolderSource(Settings):
+    """A directory of CIF and POSCAR files."""
+
+    kind: Literal["folder"]
+    candidates: bool = Field(True, description="May its materials enter the shortlist?")
+    path: str = Field(description="The directory; read from where Snakemake is started.")
+    labels: str | None = Field(
+        None, description="CSV of measured conductivities: file, sigma_s_cm, and optional columns."
+    )
+
+
+Source = Annotated[
+    BundledSource | SubstitutionSource | FolderSource, Field(discriminator="kind")
+]
+
+
+class DisorderSettings(Settings):
+    """How a disordered cell becomes an ordered representative."""
+
+    max_sites: int = Field(120, ge=1, description="Largest ordered cell made, in atoms.")
+    max_supercell: int = Field(4, ge=1, description="Largest number of cells combined.")
+    n_trials: int = Field(
+        200, ge=1, description="Random decorations tried; the lowest Ewald energy is taken."
+    )
+
+
+class StructureSettings(Settings):
+    """Where crystals come from and how they are curated."""
+
+    sources: dict[Name, Source] = Field(min_length=1, description="Sources by name.")
+    shards: int = Field(2, ge=1, le=10_000, description="Number of pieces the materials are cut into.")
+    max_sites: int = Field(300, ge=1, description="Largest primitive cell accepted, in atoms.")
+    min_distance_ang: float = Field(0.5, gt=0, description="Closest approach of two atoms, in angstrom.")
+    disorder: DisorderSettings = DisorderSettings()
+
+
+class MxrdSettings(Settings):
+    """Modified X-ray diffraction pattern (Zhang 2019)."""
+
+    wavelength_ang: float = Field(1.54184, gt=0, description="X-ray wavelength in angstrom.")
+    smearing_deg: float = Field(0.2, gt=0, description="Standard deviation of the peaks in degrees of 2 theta.")
+
+
+class FeatureSettings(Settings):
+    """Which descriptor sets are computed."""
+
+    sets: list[Literal["sendek", "mxrd", "composition"]] = Field(
+        ["sendek", "mxrd", "composition"], min_length=1, description="Descriptor sets by name."
+    )
+    mxrd: MxrdSettings = MxrdSettings()
+
+
+class ModelSettings(Settings):
+    """Which classifiers judge whether a material conducts fast."""
+
+    names: list[Literal["sendek2017", "logistic"]] = Field(
+        ["sendek2017", "logistic"], min_length=1, description="Classifiers by name."
+    )
+    fast_threshold_s_cm: float = Field(
+        1e-4, gt=0, description="Room-temperature conductivity, in S/cm, from which a material is fast."
+    )
+    ridge_penalty: float = Field(
+        1.0, gt=0, description="L2 penalty of the retrained logistic regression, on standardised columns."
+    )
+
+
+class ClusterSettings(Settings):
+    """Which clusterings group the materials."""
+
+    names: list[Literal["ward"]] = Field(["ward"], description="Clusterings by name.")
+    n_clusters: int = Field(7, ge=2, description="Number of clusters the dendrogram is cut into.")
+
+
+class Gate(Settings):
+    """A gate of the funnel; each answers pass, fail or unknown."""
+
+    enabled: bool = Field(True, description="Is the gate applied?")
+    on_unknown: OnUnknown = Field("keep", description="What becomes of a material without an answer.")
+
+
+class ElementGate(Gate):
+    """Refuses materials that contain unwanted elements."""
+
+    transition_metals: bool = Field(True, description="Refuse the metals of groups 3 to 12, La to Lu left out?")
+    elements: list[str] = Field([], description="Further elements to refuse, by symbol.")
+
+
+class BandGapGate(Gate):
+    """Refuses electronic conductors."""
+
+    min_ev: float = Field(1.0, ge=0, description="Least band gap in eV.")
+
+
+class HullGate(Gate):
+    """Refuses unstable materials."""
+
+    max_ev_atom: float = Field(0.05, ge=0, description="Largest energy above the hull in eV per atom.")
+
+
+class ModelGate(Gate):
+    """Refuses what the models judge slow."""
+
+    min_probability: float = Field(
+        0.5, ge=0, le=1, description="Least mean probability, over the classifiers, of being fast."
+    )
+
+
+class CellGate(Gate):
+    """Refuses materials whose molecular dynamics would not fit the budget (`dynamics.max_atoms`)."""
+
+
+class GateSettings(Settings):
+    """The gates, in the order in which they are applied."""
+
+    elements: ElementGate = ElementGate()
+    hull: HullGate = HullGate()
+    band_gap: BandGapGate = BandGapGate()
+    models: ModelGate = ModelGate()
+    cell: CellGate = CellGate()
+
+
+class ControlSettings(Settings):
+    """A known material that runs beside the candidates."""
+
+    material_id: MaterialId = Field(description="Its id; `bundled-...` is always there.")
+    temperatures_k: list[Temperature] = Field(min_length=1, description="Its temperatures in kelvin.")
+
+
+class ScreeningSettings(Settings):
+    """The funnel and the shortlist."""
+
+    gates: GateSettings = GateSettings()
+    shortlist_size: int = Field(2, ge=0, description="Number of candidates that go on to dynamics.")
+    positive_control: ControlSettings = ControlSettings(
+        material_id="bundled-li3n", temperatures_k=[800, 1000, 1200]
+    )
+    negative_control: ControlSettings = ControlSettings(
+        material_id="bundled-licl", temperatures_k=[600, 700, 800]
+    )
+
+
+class RelaxSettings(Settings):
+    """Relaxation of cell and sites by the engine."""
+
+    force_tolerance_ev_ang: float = Field(0.05, gt=0, description="Largest force left, in eV per angstrom.")
+    max_steps: int = Field(200, ge=0, description="Most steps; 0 leaves the structure as it is.")
+
+
+class ChgnetSettings(Settings):
+    """The CHGNet potential (Deng 2023)."""
+
+    threads: int = Field(1, ge=1, description="CPU threads of one run.")
+
+
+class GpawSettings(Settings):
+    """Density functional theory with GPAW, plane waves."""
+
+    cutoff_ev: float = Field(350.0, gt=0, description="Plane-wave cutoff in eV.")
+    functional: str = Field("PBE", description="Exchange-correlation functional.")
+    kpoint_density_ang: float = Field(
+        1.5, ge=0, description="k-points per reciprocal angstrom; 0 is the Gamma point alone."
+    )
+    smearing_ev: float = Field(0.05, ge=0, description="Fermi-Dirac width in eV.")
+    energy_tolerance_ev: float = Field(1e-4, gt=0, description="Convergence of the energy, in eV per valence electron.")
+    density_tolerance: float = Field(1e-4, gt=0, description="Convergence of the density, per valence electron.")
+    eigenstates_tolerance: float = Field(1e-6, gt=0, description="Convergence of the eigenstates, in eV^2 per valence electron.")
+    ranks: int = Field(1, ge=1, description="MPI ranks; above 1 runs `mpiexec gpaw python`.")
+
+
+class AuditSettings(Settings):
+    """GPAW checks the forces of the cheap engine on a snapshot."""
+
+    enabled: bool = Field(True, description="Is the audit run?")
+    max_atoms: int = Field(36, ge=1, description="Largest cell audited, in atoms.")
+
+
+class DynamicsSettings(Settings):
+    """Molecular dynamics of the shortlist."""
+
+    engine: Literal["auto", "chgnet", "gpaw", "lennard-jones"] = Field(
+        "auto", description="What computes the forces; `auto` takes the best that is installed and fits."
+    )
+    temperatures_k: list[Temperature] = Field(
+        [800, 1000, 1200], min_length=1, description="The candidates' temperatures in kelvin."
+    )
+    equilibration_ps: float = Field(2.0, ge=0, description="Length of the equilibration in ps.")
+    production_ps: float = Field(20.0, gt=0, description="Length of the production run in ps.")
+    timestep_fs: float | None = Field(
+        None, gt=0, le=5, description="Time step in fs; by the lightest ion where empty."
+    )
+    thermostat_time_ps: float = Field(0.2, gt=0, description="Relaxation time of the thermostat in ps.")
+    frame_interval_fs: float = Field(20.0, gt=0, description="Time between stored frames in fs.")
+    segment_ps: float = Field(1.0, gt=0, description="Time between restart files in ps.")
+    min_image_distance_ang: float = Field(
+        10.0, gt=0, description="Least distance of an atom from its own image, in angstrom."
+    )
+    max_atoms: int = Field(200, ge=1, description="Largest cell run, in atoms.")
+    gpaw_max_atoms: int = Field(
+        0, ge=0, description="Largest cell for which `auto` takes GPAW, in atoms; 0 means never."
+    )
+    relax: RelaxSettings = RelaxSettings()
+    chgnet: ChgnetSettings = ChgnetSettings()
+    gpaw: GpawSettings = GpawSettings()
+    audit: AuditSettings = AuditSettings()
+
+
+class TransportSettings(Settings):
+    """From trajectories to a conductivity."""
+
+    credible_level: float = Field(0.95, gt=0, lt=1, description="Probability inside each interval.")
+    min_temperatures: int = Field(
+        3, ge=3, description="Fewest diffusive temperatures for an Arrhenius extrapolation."
+    )
+    target_temperature_k: Temperature = Field(300.0, description="Temperature extrapolated to, in kelvin.")
+
+
+class Campaign(Settings):
+    """A whole campaign, as written in its YAML file."""
+
+    campaign: Name = Field(description="Its name; results go to `results/<campaign>/`.")
+    seed: int = Field(2026, ge=0, lt=2**32, description="Seed of everything random.")
+    max_failure_rate: float = Field(
+        0.5, ge=0, le=1, description="A stage stops the campaign when more than this share of its materials fails."
+    )
+    structures: StructureSettings
+    features: FeatureSettings = FeatureSettings()
+    models: ModelSettings = ModelSettings()
+    clusters: ClusterSettings = ClusterSettings()
+    screening: ScreeningSettings = ScreeningSettings()
+    dynamics: DynamicsSettings = DynamicsSettings()
+    transport: TransportSettings = TransportSettings()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _always_know_the_bundled_crystals(cls, data: Any) -> Any:
+        """Add the bundled source, for labels and controls, where the user left it out."""
+        try:
+            sources = data["structures"]["sources"]
+            if BUNDLED in sources:
+                return data
+            sources = {**sources, BUNDLED: {"kind": BUNDLED, "candidates": False}}
+        except (TypeError, KeyError):
+            return data
+        return {**data, "structures": {**data["structures"], "sources": sources}}
+
+    @model_validator(mode="after")
+    def _sources_fit_together(self) -> Campaign:
+        sources = self.structures.sources
+        for name, source in sources.items():
+            key = f"structures.sources.{name}"
+            if (name == BUNDLED) != (source.kind == BUNDLED):
+                raise ValueError(f"{key}: the name and the kind {BUNDLED!r} go together, once")
+            if source.kind == "substitution":
+                parent = sources.get(source.parents)
+                if parent is None or parent.kind == "substitution":
+                    raise ValueError(
+                        f"{key}.parents: {source.parents!r} is not a source of real crystals"
+                    )
+        return self
+
+
+def load_campaign(config: dict[str, Any]) -> Campaign:
+    """Validate a campaign.
+
+    Parameters
+    ----------
+    config : dict
+        The parsed YAML.
+
+    Returns
+    -------
+    Campaign
+
+    Raises
+    ------
+    ConfigError
+        One line a fault: the key, what is wrong with it and, for an unknown
+        key, the nearest known one.
+    """
+    try:
+        return Campaign.model_validate(config)
+    except ValidationError as error:
+        raise ConfigError("\n".join(_explain(fault) for fault in error.errors())) from None
+
+
+def _explain(fault: Any) -> str:
+    """Say in one line what is wrong with one key."""
+    tags = {"bundled", "substitution", "folder"}
+    path = [str(part) for part in fault["loc"]]
+    key = ".".join(
+        part for i, part in enumerate(path) if not (part in tags and path[i - 2 : i - 1] == ["sources"])
+    )
+    if fault["type"] == "extra_forbidden":
+        return f"config: unknown key {key!r}{_nearest(path[-1])}"
+    message = fault["msg"].removeprefix("Value error, ")
+    if fault["type"] == "missing":
+        return f"config: key {key!r} is missing"
+    return f"config: {key + ': ' if key else ''}{message}"
+
+
+def _nearest(key: str) -> str:
+    known = {name for model in Settings.__subclasses__() for name in model.model_fields}
+    known |= {name for model in Gate.__subclasses__() for name in model.model_fields}
+    match = difflib.get_close_matches(key, sorted(known), n=1, cutoff=0.5)
+    return f"; did you mean {match[0]!r}?" if match else ""
