@@ -9,7 +9,14 @@ from __future__ import annotations
 import difflib
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    TypeAdapter,
+    ValidationError,
+    model_validator,
+)
 
 from ionscout.errors import ConfigError
 
@@ -30,14 +37,14 @@ class Settings(BaseModel):
 class BundledSource(Settings):
     """The crystals that come with Ionscout."""
 
-    kind: Literal["bundled"]
+    kind: Literal["bundled"] = Field(description="What the source is.")
     candidates: bool = Field(False, description="May its materials enter the shortlist?")
 
 
 class SubstitutionSource(Settings):
     """Hypothetical crystals made from another source's by replacing ions."""
 
-    kind: Literal["substitution"]
+    kind: Literal["substitution"] = Field(description="What the source is.")
     candidates: bool = Field(True, description="May its materials enter the shortlist?")
     parents: Name = Field(BUNDLED, description="Name of the source whose crystals are substituted.")
     max_candidates: int = Field(
@@ -51,7 +58,7 @@ class SubstitutionSource(Settings):
 class FolderSource(Settings):
     """A directory of CIF and POSCAR files."""
 
-    kind: Literal["folder"]
+    kind: Literal["folder"] = Field(description="What the source is.")
     candidates: bool = Field(True, description="May its materials enter the shortlist?")
     path: str = Field(description="The directory; read from where Snakemake is started.")
     labels: str | None = Field(
@@ -62,6 +69,7 @@ class FolderSource(Settings):
 Source = Annotated[
     BundledSource | SubstitutionSource | FolderSource, Field(discriminator="kind")
 ]
+STRUCTURE_SOURCE = TypeAdapter(Source)
 
 
 class DisorderSettings(Settings):
@@ -88,7 +96,7 @@ class MxrdSettings(Settings):
     """Modified X-ray diffraction pattern (Zhang 2019)."""
 
     wavelength_ang: float = Field(1.54184, gt=0, description="X-ray wavelength in angstrom.")
-    smearing_deg: float = Field(0.2, gt=0, description="Standard deviation of the peaks in degrees of 2 theta.")
+    smearing_deg: float = Field(0.2, ge=0.05, description="Standard deviation of the peaks in degrees of 2 theta.")
 
 
 class FeatureSettings(Settings):
@@ -182,7 +190,7 @@ class ScreeningSettings(Settings):
     gates: GateSettings = GateSettings()
     shortlist_size: int = Field(2, ge=0, description="Number of candidates that go on to dynamics.")
     positive_control: ControlSettings = ControlSettings(
-        material_id="bundled-li3n", temperatures_k=[800, 1000, 1200]
+        material_id="bundled-li3n", temperatures_k=[700, 850, 1000]
     )
     negative_control: ControlSettings = ControlSettings(
         material_id="bundled-licl", temperatures_k=[600, 700, 800]

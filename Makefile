@@ -1,0 +1,64 @@
+# Two commands do everything: `make run` and `make test`.
+#   make run                                  the default campaign, on the bundled data
+#   make run CONFIG=my.yaml                   another campaign, beside the first
+#   make run ARGS="--dry-run"                 anything else goes on to Snakemake
+PYTHON ?= python3
+VENV ?= .venv
+CONFIG ?=
+ARGS ?=
+
+BIN := $(VENV)/bin
+LOCKED := envs/requirements-torch.txt envs/requirements.txt envs/requirements-gpaw.txt pyproject.toml
+READY := $(VENV)/.ready-$(shell cat $(LOCKED) | cksum | cut -d' ' -f1)
+SNAKEMAKE := $(BIN)/snakemake
+
+.PHONY: run test test-all check format lock-stages schemas lock clean
+
+run: $(READY)
+	@mkdir -p results
+	@flock --wait 60 --conflict-exit-code 75 results/.lock \
+	  $(SNAKEMAKE) --nolock $(if $(CONFIG),--configfile $(CONFIG)) $(ARGS) \
+	  || { code=$$?; [ $$code -ne 75 ] || echo "Another \`make run\` is at work in this folder." >&2; exit $$code; }
+
+test: $(READY) check
+	$(BIN)/pytest -m "not slow and not slurm"
+
+test-all: $(READY) check
+	$(BIN)/pytest -m "slow or slurm"
+
+check: $(READY)
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/snakefmt --check Snakefile workflow/rules
+	$(SNAKEMAKE) --lint --quiet
+
+format: $(READY)
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+	$(BIN)/snakefmt Snakefile workflow/rules
+
+# After a change that alters a stage's results, and its version raised in ionscout/stages.py.
+lock-stages: $(READY)
+	$(BIN)/python -m ionscout.stages
+
+schemas: $(READY)
+	$(BIN)/python -m ionscout.config_reference
+
+# The environment as it is now, written down for everyone.
+lock: $(READY)
+	$(BIN)/pip freeze --exclude-editable | grep -v -i -E '^(torch|gpaw|gpaw-data)==' > envs/requirements.txt
+
+clean:
+	rm -rf $(VENV) .snakemake
+
+$(READY):
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+	  || { echo "Ionscout needs Python 3.11 or newer; name it with PYTHON=..." >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, sysconfig, os; open(os.path.join(sysconfig.get_path("include"), "Python.h"))' \
+	  || { echo "Python lacks venv or its headers: apt-get install python3-venv python3-dev" >&2; exit 1; }
+	$(PYTHON) -m venv --clear $(VENV)
+	$(BIN)/pip install --quiet -r envs/requirements-torch.txt
+	$(BIN)/pip install --quiet -r envs/requirements.txt
+	CC=g++ $(BIN)/pip install --quiet --no-cache-dir -r envs/requirements-gpaw.txt
+	$(BIN)/pip install --quiet --no-deps --editable .
+	@touch $@

@@ -1,0 +1,25 @@
+from snakemake.utils import min_version
+
+min_version("9.0")
+
+if "campaign" not in config:
+
+    configfile: "config/config.yaml"
+
+
+include: "workflow/rules/common.smk"
+include: "workflow/rules/structures.smk"
+include: "workflow/rules/features.smk"
+include: "workflow/rules/labels.smk"
+include: "workflow/rules/models.smk"
+include: "workflow/rules/screening.smk"
+include: "workflow/rules/dynamics.smk"
+include: "workflow/rules/transport.smk"
+include: "workflow/rules/report.smk"
+
+
+rule all:
+    default_target: True
+    input:
+        expand("results/{campaign}/report/index.html", campaign=CAMPAIGN.campaign),
+        expand("results/{campaign}/transport/conductivity.csv", campaign=CAMPAIGN.campaign),

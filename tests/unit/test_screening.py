@@ -1,0 +1,146 @@
+"""Gates, funnel and shortlist, on a table small enough to follow by hand."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from pymatgen.core import Lattice, Structure
+
+from ionscout.config import DynamicsSettings, ElementGate, GateSettings, ScreeningSettings
+from ionscout.errors import CampaignError
+from ionscout.screening.funnel import count_funnel
+from ionscout.screening.gates import judge_elements, judge_materials
+from ionscout.screening.shortlist import COLUMNS, select_shortlist
+
+ROWS = [
+    # material_id, candidate, formula, parent, hull, gap, probability
+    ("a-1", True, "Li3PS4", "p-1", 0.00, 3.0, 0.9),
+    ("a-2", True, "Li3AsS4", "p-1", np.nan, np.nan, 0.8),
+    ("a-3", True, "LiFePO4", None, 0.00, 3.0, 0.95),
+    ("a-4", True, "Li2S", None, 0.20, 3.0, 0.7),
+    ("a-5", True, "Li2Se", None, 0.00, np.nan, 0.6),
+    ("k-fast", False, "Li3N", None, 0.00, 1.2, 0.9),
+    ("k-slow", False, "LiCl", None, 0.00, 6.0, 0.1),
+]
+
+
+@pytest.fixture
+def manifest():
+    columns = "material_id candidate formula parent_id energy_above_hull_ev_atom band_gap_ev".split()
+    table = pd.DataFrame([row[:6] for row in ROWS], columns=columns)
+    return table.assign(reduced_formula=table["formula"], structure_hash="0" * 16)
+
+
+@pytest.fixture
+def predictions():
+    ids = [row[0] for row in ROWS]
+    probability = np.array([row[6] for row in ROWS])
+    return {
+        "one": pd.DataFrame({"material_id": ids, "probability": probability + 0.05}),
+        "two": pd.DataFrame({"material_id": ids, "probability": probability - 0.05}),
+    }
+
+
+@pytest.fixture
+def structures():
+    cell = Structure.from_spacegroup(
+        "Fm-3m", Lattice.cubic(5.13), ["Li+", "Cl-"], [[0, 0, 0], [0.5, 0.5, 0.5]]
+    )
+    return {row[0]: cell.get_primitive_structure() for row in ROWS}
+
+
+LABELS = pd.DataFrame(
+    {
+        "material_id": ["k-fast", "k-slow"],
+        "sigma_rt_s_cm": [1e-3, 1e-9],
+        "is_upper_bound": [False, True],
+    }
+)
+
+
+def judge(manifest, structures, predictions, **gates):
+    settings = GateSettings(**gates)
+    table = judge_materials(manifest, structures, predictions, settings, DynamicsSettings())
+    return table.set_index("material_id"), settings
+
+
+@pytest.mark.parametrize(
+    ("formula", "gate", "answer"),
+    [
+        ("LiFePO4", {}, "fail"),
+        ("Li7La3Zr2O12", {}, "fail"),
+        ("LiLaO2", {}, "pass"),
+        ("LiZnPS4", {}, "fail"),
+        ("LiFePO4", {"transition_metals": False}, "pass"),
+        ("Li3AsS4", {"elements": ["As"]}, "fail"),
+    ],
+)
+def test_unwanted_elements(formula, gate, answer):
+    assert judge_elements(formula, ElementGate(**gate)) == answer
+
+
+def test_gates_answer_pass_fail_or_unknown(manifest, structures, predictions):
+    table, _ = judge(manifest, structures, predictions)
+    assert list(table["hull"]) == ["pass", "unknown", "pass", "fail", "pass", "pass", "pass"]
+    assert list(table["band_gap"]) == ["pass", "unknown", "pass", "pass", "unknown", "pass", "pass"]
+    assert table.loc["a-3", "first_failed"] == "elements"
+    assert table.loc["a-4", "first_failed"] == "hull"
+    assert table.loc["k-slow", "first_failed"] == "models"
+    assert list(table.index[table["kept"]]) == ["a-1", "a-2", "a-5", "k-fast"]
+
+
+def test_unknown_is_dropped_where_the_config_says_so(manifest, structures, predictions):
+    table, _ = judge(manifest, structures, predictions, band_gap={"on_unknown": "drop"})
+    assert list(table.index[table["kept"]]) == ["a-1", "k-fast"]
+
+
+def test_a_disabled_gate_turns_nobody_away(manifest, structures, predictions):
+    table, _ = judge(manifest, structures, predictions, hull={"enabled": False})
+    assert table.loc["a-4", "kept"]
+    assert table.loc["a-4", "hull"] == "fail"
+
+
+def test_funnel_adds_up(manifest, structures, predictions):
+    table, gates = judge(manifest, structures, predictions)
+    funnel = count_funnel(table.reset_index(), manifest, LABELS, gates, fast_threshold_s_cm=1e-4)
+    assert list(funnel["n_in"]) == [5, 4, 3, 3, 3]
+    assert (funnel["n_pass"] + funnel["n_fail"] + funnel["n_unknown"] == funnel["n_in"]).all()
+    assert list(funnel["n_out"]) == [4, 3, 3, 3, 3]
+    assert list(funnel["known_fast_out"]) == [1] * 5
+    assert list(funnel["known_slow_out"]) == [1, 1, 1, 0, 0]
+
+
+def shortlist(manifest, structures, predictions, **screening):
+    table, _ = judge(manifest, structures, predictions)
+    controls = {
+        "positive_control": {"material_id": "k-fast", "temperatures_k": [900, 700]},
+        "negative_control": {"material_id": "k-slow", "temperatures_k": [600]},
+    }
+    return select_shortlist(
+        manifest,
+        table.reset_index(),
+        predictions,
+        None,
+        structures,
+        ScreeningSettings(**{"shortlist_size": 3, **controls, **screening}),
+        DynamicsSettings(engine="lennard-jones"),
+    )
+
+
+def test_shortlist_ranks_skips_siblings_and_adds_controls(manifest, structures, predictions):
+    chosen = shortlist(manifest, structures, predictions)
+    assert list(chosen.columns) == COLUMNS
+    assert list(chosen["material_id"]) == ["a-1", "a-5", "k-fast", "k-slow"]
+    assert list(chosen["role"]) == ["candidate"] * 2 + ["positive_control", "negative_control"]
+    assert chosen["temperatures_k"][2] == "700;900"
+    assert "unknown to the gates band_gap" in chosen["reason"][1]
+
+
+def test_controls_are_there_without_candidates(manifest, structures, predictions):
+    chosen = shortlist(manifest, structures, predictions, shortlist_size=0)
+    assert list(chosen["material_id"]) == ["k-fast", "k-slow"]
+
+
+def test_an_unknown_control_is_named(manifest, structures, predictions):
+    control = {"material_id": "nobody", "temperatures_k": [600]}
+    with pytest.raises(CampaignError, match=r"negative_control.*'nobody'"):
+        shortlist(manifest, structures, predictions, negative_control=control)

@@ -1,0 +1,76 @@
+"""Density functional theory with GPAW in plane waves."""
+
+from __future__ import annotations
+
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from ase.calculators.calculator import Calculator
+
+from ionscout.config import GpawSettings
+from ionscout.errors import DynamicsError
+
+
+def describe_version() -> str:
+    """Return the versions of GPAW and of its atomic data sets."""
+    return f"gpaw {version('gpaw')}, gpaw-data {version('gpaw-data')}"
+
+
+def choose_parameters(settings: GpawSettings) -> dict[str, Any]:
+    """Return GPAW's own parameters, as plain data.
+
+    Parameters
+    ----------
+    settings : GpawSettings
+
+    Returns
+    -------
+    dict
+        Keyword arguments of `gpaw.GPAW`, but for the log file.
+    """
+    kpts = (
+        {"density": settings.kpoint_density_ang, "gamma": True}
+        if settings.kpoint_density_ang > 0
+        else {"size": (1, 1, 1)}
+    )
+    return {
+        "mode": {"name": "pw", "ecut": settings.cutoff_ev},
+        "xc": settings.functional,
+        "kpts": kpts,
+        "occupations": {"name": "fermi-dirac", "width": settings.smearing_ev},
+        "convergence": {
+            "energy": settings.energy_tolerance_ev,
+            "density": settings.density_tolerance,
+            "eigenstates": settings.eigenstates_tolerance,
+        },
+        "symmetry": {"point_group": False},
+    }
+
+
+def make_gpaw(settings: GpawSettings, *, log_path: Path | None = None) -> Calculator:
+    """Make the ASE calculator; it starts each step from the last one's wavefunctions.
+
+    Parameters
+    ----------
+    settings : GpawSettings
+    log_path : Path, optional
+        Where GPAW writes its own log; nowhere where left out.
+
+    Returns
+    -------
+    Calculator
+
+    Raises
+    ------
+    DynamicsError
+        More than one MPI rank is asked for.
+    """
+    if settings.ranks > 1:
+        raise DynamicsError(
+            f"dynamics.gpaw.ranks: {settings.ranks} ranks need a GPAW built with MPI and "
+            "started by mpiexec, which is not supported yet; set it to 1"
+        )
+    from gpaw import GPAW
+
+    return GPAW(**choose_parameters(settings), txt=str(log_path) if log_path else None)

@@ -1,0 +1,97 @@
+"""Pairs of atoms within a distance, in a periodic cell."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from ase.data import covalent_radii
+from pymatgen.optimization.neighbors import find_points_in_spheres
+
+OVERLAP_FRACTION = 0.4
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """Pairs of atoms, each counted once.
+
+    Attributes
+    ----------
+    first, second : ndarray of int, shape (n_pairs,)
+        Indices of the two atoms.
+    image : ndarray of float, shape (n_pairs, 3)
+        Cell of the second atom, in lattice vectors.
+    distance_ang : ndarray of float, shape (n_pairs,)
+    """
+
+    first: np.ndarray
+    second: np.ndarray
+    image: np.ndarray
+    distance_ang: np.ndarray
+
+    def select(self, mask: np.ndarray) -> Pairs:
+        """Return the pairs that a boolean mask or an index array picks, in its order."""
+        return Pairs(
+            self.first[mask], self.second[mask], self.image[mask], self.distance_ang[mask]
+        )
+
+    def vectors_ang(self, positions_ang: np.ndarray, cell_ang: np.ndarray) -> np.ndarray:
+        """Return the vectors from the first to the second atoms, shape (n_pairs, 3)."""
+        ends = positions_ang[self.second] + self.image @ cell_ang
+        return ends - positions_ang[self.first]
+
+
+def find_pairs(positions_ang: np.ndarray, cell_ang: np.ndarray, cutoff_ang: float) -> Pairs:
+    """Find all pairs of atoms closer than a cutoff.
+
+    Parameters
+    ----------
+    positions_ang : ndarray, shape (n_atoms, 3)
+        Cartesian coordinates; they need not lie in the cell.
+    cell_ang : ndarray, shape (3, 3)
+        Lattice vectors in rows; periodic in all three.
+    cutoff_ang : float
+
+    Returns
+    -------
+    Pairs
+        An atom and its own images make pairs too.
+    """
+    positions = np.ascontiguousarray(positions_ang, dtype=float)
+    first, second, image, distance = find_points_in_spheres(
+        positions,
+        positions,
+        r=float(cutoff_ang),
+        pbc=np.ones(3, dtype=np.int64),
+        lattice=np.ascontiguousarray(cell_ang, dtype=float),
+        tol=1e-8,
+    )
+    x, y, z = image.T
+    ahead = (x > 0) | ((x == 0) & ((y > 0) | ((y == 0) & (z > 0))))
+    once = (first < second) | ((first == second) & ahead)
+    return Pairs(first, second, image, distance).select(once)
+
+
+def find_overlap(
+    atomic_numbers: np.ndarray, positions_ang: np.ndarray, cell_ang: np.ndarray
+) -> float | None:
+    """Return the distance of the closest overlapping atoms, in angstrom.
+
+    Two atoms overlap when they are closer than 0.4 times the sum of their
+    covalent radii: closer than in any molecule, H2 included.
+
+    Parameters
+    ----------
+    atomic_numbers : ndarray of int, shape (n_atoms,)
+    positions_ang : ndarray, shape (n_atoms, 3)
+    cell_ang : ndarray, shape (3, 3)
+
+    Returns
+    -------
+    float or None
+        None where no atoms overlap.
+    """
+    radii = OVERLAP_FRACTION * covalent_radii[atomic_numbers]
+    pairs = find_pairs(positions_ang, cell_ang, 2 * radii.max())
+    overlap = pairs.distance_ang < radii[pairs.first] + radii[pairs.second]
+    return float(pairs.distance_ang[overlap].min()) if overlap.any() else None

@@ -1,0 +1,114 @@
+"""One room-temperature label a material, from all that the sources report."""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections import defaultdict
+from collections.abc import Iterable
+from typing import Any
+
+import pandas as pd
+
+from ionscout.errors import LabelError
+from ionscout.labels.duplicates import duplicate_groups
+
+ROOM_TEMPERATURE_K = (273.0, 323.0)
+_DTYPES = {
+    "material_id": str,
+    "sigma_rt_s_cm": float,
+    "is_upper_bound": bool,
+    "temperature_k": float,
+    "kind": str,
+    "activation_energy_ev": float,
+    "reference": str,
+}
+LABEL_COLUMNS = list(_DTYPES)
+
+
+def join_labels(records: Iterable[dict[str, Any]], manifest: pd.DataFrame) -> pd.DataFrame:
+    """Give every curated material the measured conductivity that is known of it.
+
+    Values measured outside 273-323 K do not count. The labels of all members of
+    a duplicate group are pooled and shared by all of them. Of several measured
+    values the geometric median is taken, and upper bounds are then set aside;
+    of upper bounds alone, the tightest.
+
+    Parameters
+    ----------
+    records : iterable of dict
+        Lines of the source files; failures and materials that are not in the
+        manifest are passed over.
+    manifest : DataFrame
+        Columns `material_id` and `duplicate_of`.
+
+    Returns
+    -------
+    DataFrame
+        One row a labelled material, in the order of the manifest: material_id,
+        sigma_rt_s_cm (S/cm), is_upper_bound, temperature_k (median), kind
+        (bulk, total, unknown, or mixed where the values pooled differ in it),
+        activation_energy_ev (median of those reported, else NaN), reference
+        (with a note where the value is that of a duplicate).
+
+    Raises
+    ------
+    LabelError
+        A conductivity or temperature that is not a positive number.
+    """
+    groups = duplicate_groups(manifest)
+    pooled = defaultdict(list)
+    for record in records:
+        if (group := groups.get(record["material_id"])) is not None:
+            pooled[group] += _at_room_temperature(record)
+    reconciled = {group: _reconcile(found) for group, found in pooled.items() if found}
+    rows = [
+        _row(material_id, *reconciled[group])
+        for material_id, group in groups.items()
+        if group in reconciled
+    ]
+    return pd.DataFrame(rows, columns=LABEL_COLUMNS).astype(_DTYPES)
+
+
+def _at_room_temperature(record: dict[str, Any]) -> list[dict[str, Any]]:
+    """Check the labels of one material and keep those near room temperature."""
+    low, high = ROOM_TEMPERATURE_K
+    donor = record["material_id"]
+    labels = [{**label, "donor": donor} for label in record.get("labels", [])]
+    for label in labels:
+        for key in ("sigma_s_cm", "temperature_k"):
+            value = label[key]
+            if not (isinstance(value, int | float) and math.isfinite(value) and value > 0):
+                raise LabelError(f"label of {donor}: {key} is {value!r}; give a positive number")
+    return [label for label in labels if low <= label["temperature_k"] <= high]
+
+
+def _reconcile(found: list[dict[str, Any]]) -> tuple[dict[str, Any], list[str]]:
+    """Make one label of several; return it with the materials it was measured on."""
+    used = [label for label in found if not label["is_upper_bound"]]
+    is_upper_bound = not used
+    if is_upper_bound:
+        used = [min(found, key=lambda label: label["sigma_s_cm"])]
+    kinds = {label["kind"] for label in used}
+    energies = [e for label in used if (e := label.get("activation_energy_ev")) is not None]
+    merged = {
+        "sigma_rt_s_cm": _geometric_median([label["sigma_s_cm"] for label in used]),
+        "is_upper_bound": is_upper_bound,
+        "temperature_k": statistics.median(label["temperature_k"] for label in used),
+        "kind": kinds.pop() if len(kinds) == 1 else "mixed",
+        "activation_energy_ev": statistics.median(energies) if energies else math.nan,
+        "reference": "; ".join(sorted({label["reference"] for label in used})),
+    }
+    return merged, sorted({label["donor"] for label in used})
+
+
+def _geometric_median(values: list[float]) -> float:
+    """Median of the logarithms; a single value comes back to the bit."""
+    low, high = statistics.median_low(values), statistics.median_high(values)
+    return low if low == high else math.sqrt(low * high)
+
+
+def _row(material_id: str, merged: dict[str, Any], donors: list[str]) -> dict[str, Any]:
+    others = [donor for donor in donors if donor != material_id]
+    note = f" (shared with duplicate {', '.join(others)})" if others else ""
+    return {"material_id": material_id, **merged, "reference": merged["reference"] + note}

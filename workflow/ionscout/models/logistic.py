@@ -1,0 +1,90 @@
+"""Logistic regression on Sendek's five descriptors, retrained on the campaign's labels."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import Pipeline
+from sklearn.preprocessing import StandardScaler
+
+from ionscout.config import ModelSettings
+from ionscout.models.base import Classifier
+from ionscout.models.sendek2017 import SENDEK_COLUMNS
+
+
+def build_logistic(*, ridge_penalty: float, seed: int) -> Pipeline:
+    """Make the unfitted pipeline.
+
+    With standardised columns x, the weights w and the intercept b minimise
+    the log loss summed over the training materials plus
+    ridge_penalty / 2 * |w|^2; b goes unpenalised. Some tens of points in five
+    dimensions may separate perfectly: without the penalty w has no optimum.
+
+    Parameters
+    ----------
+    ridge_penalty : float
+        Above 0; 1 weighs as a standard normal prior on each weight.
+    seed : int
+        Random state of the solver.
+
+    Returns
+    -------
+    Pipeline
+        Steps `scale` (StandardScaler) and `classify` (LogisticRegression).
+    """
+    classify = LogisticRegression(C=1 / ridge_penalty, max_iter=10_000, tol=1e-8, random_state=seed)
+    return Pipeline([("scale", StandardScaler()), ("classify", classify)])
+
+
+class _Parameters(BaseModel):
+    """A fitted pipeline, for columns before scaling: all lists have one entry a column."""
+
+    model_config = ConfigDict(extra="forbid", allow_inf_nan=False, strict=True)
+
+    mean: list[float] = Field(min_length=len(SENDEK_COLUMNS), max_length=len(SENDEK_COLUMNS))
+    scale: list[float] = Field(min_length=len(SENDEK_COLUMNS), max_length=len(SENDEK_COLUMNS))
+    coefficients: list[float] = Field(
+        min_length=len(SENDEK_COLUMNS), max_length=len(SENDEK_COLUMNS)
+    )
+    intercept: float
+
+
+def _dump(pipeline: Pipeline) -> dict[str, Any]:
+    scaler, regression = pipeline["scale"], pipeline["classify"]
+    return {
+        "mean": scaler.mean_.tolist(),
+        "scale": scaler.scale_.tolist(),
+        "coefficients": regression.coef_[0].tolist(),
+        "intercept": float(regression.intercept_[0]),
+    }
+
+
+def _load(parameters: dict[str, Any]) -> Pipeline:
+    saved = _Parameters.model_validate(parameters)
+    if min(saved.scale) <= 0:
+        raise ValueError("a scale is not positive")
+    pipeline = build_logistic(ridge_penalty=1.0, seed=0)
+    scaler, regression = pipeline["scale"], pipeline["classify"]
+    scaler.mean_, scaler.scale_ = np.array(saved.mean), np.array(saved.scale)
+    scaler.n_features_in_ = regression.n_features_in_ = len(saved.mean)
+    regression.coef_ = np.array([saved.coefficients])
+    regression.intercept_ = np.array([saved.intercept])
+    regression.classes_ = np.array([False, True])
+    return pipeline
+
+
+def _build(settings: ModelSettings, seed: int) -> Pipeline:
+    return build_logistic(ridge_penalty=settings.ridge_penalty, seed=seed)
+
+
+CLASSIFIER = Classifier(
+    feature_set="sendek",
+    columns=SENDEK_COLUMNS,
+    learns=True,
+    build=_build,
+    dump=_dump,
+    load=_load,
+)

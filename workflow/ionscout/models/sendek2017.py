@@ -1,0 +1,122 @@
+"""The published classifier of Sendek et al. (2017), with its published coefficients."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from scipy.special import expit
+from sklearn.base import BaseEstimator, ClassifierMixin
+
+from ionscout.models.base import Classifier
+
+COEFFICIENTS = {
+    "llb": 0.184,
+    "sbi": -4.009,
+    "afc": -0.467,
+    "lasd_ang": 8.699,
+    "llsd_ang": -2.170,
+}
+INTERCEPT = -6.564
+SENDEK_COLUMNS = tuple(COEFFICIENTS)
+
+
+class Sendek2017Classifier(ClassifierMixin, BaseEstimator):
+    """Logistic regression on five structural descriptors, as published.
+
+    The probability of fast conduction at room temperature (1e-4 S/cm) is
+    P = 1 / (1 + exp(-z)) with z = 0.184 LLB - 4.009 SBI - 0.467 AFC
+    + 8.699 LASD - 2.170 LLSD - 6.564. Nothing is ever fitted.
+
+    References
+    ----------
+    Sendek et al., Energy Environ. Sci. 10, 306 (2017), doi:10.1039/C6EE02697D.
+    """
+
+    def __sklearn_is_fitted__(self) -> bool:
+        return True
+
+    @property
+    def classes_(self) -> np.ndarray:
+        """The classes slow (False) and fast (True), shape (2,)."""
+        return np.array([False, True])
+
+    def fit(self, X: np.ndarray, y: np.ndarray | None = None) -> Sendek2017Classifier:
+        """Return the model as it is: its coefficients are published.
+
+        Parameters
+        ----------
+        X : array of shape (n_materials, 5)
+            Ignored.
+        y : array of shape (n_materials,), optional
+            Ignored.
+
+        Returns
+        -------
+        Sendek2017Classifier
+        """
+        return self
+
+    def decision_function(self, X: np.ndarray) -> np.ndarray:
+        """Compute z.
+
+        Parameters
+        ----------
+        X : array of shape (n_materials, 5)
+            LLB, SBI, AFC, LASD (angstrom) and LLSD (angstrom), in this order.
+
+        Returns
+        -------
+        array of shape (n_materials,)
+        """
+        return np.asarray(X, dtype=float) @ np.array([*COEFFICIENTS.values()]) + INTERCEPT
+
+    def predict_proba(self, X: np.ndarray) -> np.ndarray:
+        """Compute the probabilities of slow and of fast conduction.
+
+        Parameters
+        ----------
+        X : array of shape (n_materials, 5)
+            As in `decision_function`.
+
+        Returns
+        -------
+        array of shape (n_materials, 2)
+        """
+        z = self.decision_function(X)
+        return np.column_stack([expit(-z), expit(z)])
+
+    def predict(self, X: np.ndarray) -> np.ndarray:
+        """Judge each material: fast where the probability is at least one half.
+
+        Parameters
+        ----------
+        X : array of shape (n_materials, 5)
+            As in `decision_function`.
+
+        Returns
+        -------
+        array of bool, shape (n_materials,)
+        """
+        return self.decision_function(X) >= 0
+
+
+def _dump(_: Sendek2017Classifier) -> dict[str, Any]:
+    return {"coefficients": COEFFICIENTS, "intercept": INTERCEPT}
+
+
+def _load(parameters: dict[str, Any]) -> Sendek2017Classifier:
+    if parameters != _dump(Sendek2017Classifier()):
+        raise ValueError("its coefficients are not the published ones")
+    return Sendek2017Classifier()
+
+
+CLASSIFIER = Classifier(
+    feature_set="sendek",
+    columns=SENDEK_COLUMNS,
+    learns=False,
+    build=lambda settings, seed: Sendek2017Classifier(),
+    dump=_dump,
+    load=_load,
+    note="published coefficients, nothing fitted here; its own training set may overlap the labels",
+)

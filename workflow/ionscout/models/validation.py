@@ -1,0 +1,184 @@
+"""Scores that a classifier did not see the answers of.
+
+Everything that is fitted, scaling included, is fitted inside the fold. Each
+score stands beside the constant baseline of the same folds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+
+import numpy as np
+import pandas as pd
+from sklearn.base import BaseEstimator, clone
+
+from ionscout.models.scores import INTERVAL_PERCENT, METRICS, misclassification, score
+from ionscout.models.training_set import TrainingSet
+
+METRIC_COLUMNS = ["model", "metric", "value", "low", "high", "n", "note"]
+CONSTANT = "constant"
+N_RANDOMISATIONS = 20
+
+HeldOut = Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray]
+
+
+def base_rate(y: np.ndarray) -> float:
+    """Probability of fast by Laplace's rule of succession, (n_fast + 1) / (n + 2).
+
+    Parameters
+    ----------
+    y : array of bool, shape (n,)
+        True for fast.
+
+    Returns
+    -------
+    float
+        Never 0 or 1, so that its log loss stays finite.
+    """
+    return (np.count_nonzero(y) + 1) / (len(y) + 2)
+
+
+def held_out_probabilities(
+    estimator: BaseEstimator | None, x: np.ndarray, y: np.ndarray, groups: np.ndarray
+) -> np.ndarray:
+    """Predict each group by a model fitted on all others.
+
+    Parameters
+    ----------
+    estimator : scikit-learn classifier or None
+        Cloned and fitted in each fold. None stands for the constant baseline.
+        A fold whose training part has one class only is predicted by `base_rate` too.
+    x : array of shape (n, n_columns)
+        Descriptors.
+    y : array of bool, shape (n,)
+        True for fast.
+    groups : array of shape (n,)
+        Rows of one group are held out together; n distinct values make it leave-one-out.
+
+    Returns
+    -------
+    array of float, shape (n,)
+        Probability of fast; NaN where a single group leaves nothing to learn from.
+    """
+    probabilities = np.full(len(y), np.nan)
+    for group in np.unique(groups):
+        test = groups == group
+        train = ~test
+        if not train.any():
+            continue
+        if estimator is None or y[train].all() or not y[train].any():
+            probabilities[test] = base_rate(y[train])
+        else:
+            model = clone(estimator).fit(x[train], y[train])
+            probabilities[test] = model.predict_proba(x[test])[:, 1]
+    return probabilities
+
+
+def published_probabilities(
+    estimator: BaseEstimator, x: np.ndarray, y: np.ndarray, groups: np.ndarray
+) -> np.ndarray:
+    """Predict by a model that learns nothing: leaving rows out changes nothing.
+
+    Parameters
+    ----------
+    estimator, x, y, groups
+        As in `held_out_probabilities`; y and groups are not used.
+
+    Returns
+    -------
+    array of float, shape (n,)
+        Probability of fast.
+    """
+    return estimator.predict_proba(x)[:, 1]
+
+
+def randomised_misclassification(
+    held_out: HeldOut, x: np.ndarray, y: np.ndarray, *, seed: int
+) -> tuple[float, float, float]:
+    """Leave-one-out misclassification when descriptors are shuffled between materials.
+
+    Parameters
+    ----------
+    held_out : callable
+        (x, y, groups) -> held-out probabilities.
+    x : array of shape (n, n_columns)
+        Descriptors; whole rows are shuffled.
+    y : array of bool, shape (n,)
+        True for fast.
+    seed : int
+        Seed of the shuffles.
+
+    Returns
+    -------
+    mean, low, high : float
+        Over 20 shuffles; low and high enclose 95 % of them.
+    """
+    rng = np.random.default_rng(seed)
+    rows = np.arange(len(y))
+    rates = [
+        misclassification(y, held_out(x[rng.permutation(rows)], y, rows))[0]
+        for _ in range(N_RANDOMISATIONS)
+    ]
+    return float(np.mean(rates)), *map(float, np.percentile(rates, INTERVAL_PERCENT))
+
+
+def validate(
+    name: str, held_out: HeldOut, training: TrainingSet, *, note: str, seed: int
+) -> tuple[pd.DataFrame, np.ndarray]:
+    """Score a classifier by leave-one-out and by leave-one-chemical-system-out.
+
+    Parameters
+    ----------
+    name : str
+        The classifier's.
+    held_out : callable
+        (x, y, groups) -> held-out probabilities, shape (n,).
+    training : TrainingSet
+        The labelled materials.
+    note : str
+        Goes beside each of its scores.
+    seed : int
+        Seed of bootstrap and shuffles.
+
+    Returns
+    -------
+    metrics : DataFrame
+        Columns model, metric, value, low, high, n, note. A metric is prefixed
+        by `loo_` (each material left out alone) or `grouped_` (with all others
+        of its chemical system); rows with the model `constant` are the
+        baseline of the same folds. Without usable labels the values are NaN
+        and the note is the reason.
+    probability_loo : array of float, shape (n,)
+        Leave-one-out probability of fast.
+    """
+    x, y = training.x, training.y
+    if training.unusable:
+        return _empty_metrics(name, training.unusable), np.full(len(y), np.nan)
+    baseline = partial(held_out_probabilities, None)
+    tables = []
+    for scheme, groups in (("loo", np.arange(len(y))), ("grouped", training.chemical_system)):
+        of_model = score(y, held_out(x, y, groups), groups, seed=seed)
+        of_constant = _tie_constant(score(y, baseline(x, y, groups), groups, seed=seed))
+        for table, model in ((of_model.assign(note=note), name), (of_constant, CONSTANT)):
+            tables.append(table.assign(model=model, metric=f"{scheme}_" + table["metric"]))
+    value, low, high = randomised_misclassification(held_out, x, y, seed=seed)
+    shuffled = (name, "x_randomised_misclassification", value, low, high, len(y), note)
+    tables.append(pd.DataFrame([shuffled], columns=METRIC_COLUMNS))
+    return pd.concat(tables, ignore_index=True)[METRIC_COLUMNS], held_out(x, y, np.arange(len(y)))
+
+
+def _tie_constant(table: pd.DataFrame) -> pd.DataFrame:
+    """Set the ROC-AUC of a constant to one half: its folds differ by what they hold out alone."""
+    is_auc = (table["metric"] == "roc_auc") & table["value"].notna()
+    table.loc[is_auc, ["value", "low", "high"]] = 0.5
+    return table.assign(note=np.where(is_auc, "by definition: a constant ranks nothing", ""))
+
+
+def _empty_metrics(name: str, reason: str) -> pd.DataFrame:
+    metrics = [f"{scheme}_{metric}" for scheme in ("loo", "grouped") for metric in METRICS]
+    rows = [{"model": model, "metric": metric} for metric in metrics for model in (name, CONSTANT)]
+    rows.append({"model": name, "metric": "x_randomised_misclassification"})
+    return pd.DataFrame(rows).assign(value=np.nan, low=np.nan, high=np.nan, n=0, note=reason)[
+        METRIC_COLUMNS
+    ]

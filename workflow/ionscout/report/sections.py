@@ -1,0 +1,428 @@
+"""The sections of the page up to the shortlist: results, funnel, models, clusters."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from sklearn.decomposition import PCA
+
+from ionscout.labels.classes import known_classes
+from ionscout.report import figures
+from ionscout.report.blocks import Block, Cell, Details, Figure, Section, Text
+from ionscout.report.inputs import Tables
+from ionscout.report.tables import (
+    MISSING,
+    Column,
+    answer_cell,
+    count_column,
+    format_count,
+    format_number,
+    interval_column,
+    is_missing,
+    make_table,
+    number_column,
+    text_column,
+    verdict_column,
+)
+
+DEMONSTRATION_PS = 50.0
+PLUMBING_ENGINE = "lennard-jones"
+N_RANKED = 20
+
+_ROLES = {
+    "candidate": "candidate",
+    "positive_control": "positive control",
+    "negative_control": "negative control",
+}
+_CONTROLS = {
+    "positive_control": (
+        "a known fast conductor that must come out diffusive",
+        {"diffusive": True, "non-diffusive": False, "melted": False, "exploded": False},
+    ),
+    "negative_control": (
+        "a known poor conductor that must come out non-diffusive",
+        {"non-diffusive": True, "diffusive": False, "melted": False, "exploded": False},
+    ),
+}
+
+
+def warn(tables: Tables, campaign: dict[str, Any]) -> tuple[Text, ...]:
+    """Say above everything else what the numbers below cannot be.
+
+    Parameters
+    ----------
+    tables : Tables
+        The campaign's tables.
+    campaign : dict
+        Its settings.
+
+    Returns
+    -------
+    tuple of Text
+        Banners; empty when there is nothing to warn of.
+    """
+    banners = []
+    engines = {*tables.runs["engine"].dropna(), *tables.shortlist["engine"].dropna()}
+    if PLUMBING_ENGINE in engines:
+        banners.append(
+            "The forces came from a Lennard-Jones potential. It exercises the machinery and"
+            " knows no chemistry: no verdict or number below says anything about a real material."
+        )
+    lengths_ps = tables.runs["production_ps"].dropna().astype(float)
+    shortest_ps = lengths_ps.min() if len(lengths_ps) else campaign["dynamics"]["production_ps"]
+    if shortest_ps < DEMONSTRATION_PS:
+        banners.append(
+            f"This is a demonstration. Production runs of {format_number(shortest_ps)} ps are too"
+            f" short to predict a conductivity (at least {DEMONSTRATION_PS:g} ps a temperature,"
+            " better several hundred): they show that the chain works. Read the verdicts as"
+            " illustrations and no number below as a prediction."
+        )
+    return tuple(Text(text, tone="warning") for text in banners)
+
+
+def describe_materials(tables: Tables) -> Section:
+    """Say what went in: materials by source."""
+    manifest = tables.manifest
+    blocks: list[Block] = []
+    if manifest.empty:
+        blocks.append(Text("No material came through curation."))
+    else:
+        by_source = manifest.groupby("source", sort=True).agg(
+            materials=("material_id", "size"),
+            candidates=("candidate", "sum"),
+            duplicates=("duplicate_of", lambda column: (column.fillna("") != "").sum()),
+            was_disordered=("was_disordered", "sum"),
+        )
+        by_source["measured"] = (
+            manifest["material_id"]
+            .isin(tables.labels["material_id"])
+            .groupby(manifest["source"])
+            .sum()
+        )
+        columns = [
+            text_column("Source", "source"),
+            count_column("Materials", "materials"),
+            count_column("Candidates", "candidates"),
+            count_column("Duplicates", "duplicates"),
+            count_column("Disorder resolved", "was_disordered"),
+            count_column("Conductivity measured", "measured"),
+        ]
+        blocks.append(
+            make_table(by_source.reset_index(), columns, caption="Curated materials by source")
+        )
+    return Section("materials", "Materials", tuple(blocks))
+
+
+def show_results(tables: Tables) -> Section:
+    """Show what became of each shortlisted material, and whether the controls behaved."""
+    if tables.conductivity.empty:
+        return Section(
+            "results", "Results", (Text("No material went through molecular dynamics."),)
+        )
+    rows = tables.conductivity.merge(
+        tables.shortlist[["material_id", "role"]], on="material_id", how="left"
+    ).merge(
+        tables.labels[["material_id", "sigma_rt_s_cm", "is_upper_bound"]],
+        on="material_id",
+        how="left",
+    )
+    columns = [
+        Column("Material", lambda row: Cell(row["formula"], row["material_id"], "strong")),
+        Column("Role", lambda row: Cell(_ROLES.get(row["role"], ""))),
+        text_column("Engine", "engine"),
+        verdict_column(),
+        interval_column(
+            "Activation energy (eV)",
+            "activation_energy_ev",
+            "activation_energy_low_ev",
+            "activation_energy_high_ev",
+        ),
+        interval_column(
+            "σ at 300 K (S/cm)", "sigma_300k_s_cm", "sigma_300k_low_s_cm", "sigma_300k_high_s_cm"
+        ),
+        Column("Measured σ (S/cm)", _measured_cell, numeric=True),
+        number_column("Force error against GPAW (eV/Å)", "audit_force_mae_ev_ang"),
+        text_column("Reason", "reason"),
+    ]
+    table = make_table(
+        rows, columns, caption="Conductivity by molecular dynamics, best first, with intervals"
+    )
+    return Section("results", "Results", (*_judge_controls(rows), table))
+
+
+def show_funnel(tables: Tables) -> Section:
+    """Show what each gate kept and lost."""
+    funnel = tables.funnel
+    if funnel.empty or not funnel["n_in"].iloc[0]:
+        blocks: tuple[Block, ...] = (Text("No candidate entered the funnel."),)
+        if funnel.empty:
+            return Section("funnel", "Funnel", blocks)
+    else:
+        blocks = (
+            Figure(
+                figures.draw_funnel(funnel),
+                "Bars of the materials kept and lost at each gate",
+                "The gates in the order in which they are applied. Where a gate has no answer,"
+                " the campaign's settings say whether the material stays.",
+            ),
+        )
+    columns = [
+        Column("Gate", lambda row: Cell(str(row["gate"]).replace("_", " "))),
+        count_column("In", "n_in"),
+        count_column("Pass", "n_pass"),
+        count_column("Fail", "n_fail"),
+        count_column("Unknown", "n_unknown"),
+        count_column("Out", "n_out"),
+        _of_column("Known fast conductors kept", "known_fast_out", "known_fast_in"),
+        _of_column("Known slow conductors kept", "known_slow_out", "known_slow_in"),
+    ]
+    return Section(
+        "funnel",
+        "Funnel",
+        (*blocks, make_table(funnel, columns, caption="Candidates at each gate")),
+    )
+
+
+def show_ranking(tables: Tables) -> Section:
+    """Show the candidates that the models like best."""
+    candidates = tables.manifest.loc[tables.manifest["candidate"], ["material_id", "formula"]]
+    rows = candidates.merge(tables.gates, on="material_id")
+    probabilities = tables.predictions.pivot(
+        index="material_id", columns="model", values="probability"
+    ).add_prefix("model ")
+    rows = rows.merge(probabilities, left_on="material_id", right_index=True, how="left")
+    for name, table in tables.clusters.items():
+        groups = table[["material_id", "cluster"]].rename(columns={"cluster": f"clusters {name}"})
+        rows = rows.merge(groups, on="material_id", how="left")
+    rows = rows.dropna(subset=["mean_probability"]).sort_values(
+        ["mean_probability", "material_id"], ascending=[False, True]
+    )
+    if rows.empty:
+        text = "No candidate has a probability from the models, so there is nothing to rank."
+        return Section("ranking", "Ranking", (Text(text),))
+    shortlisted = set(tables.shortlist["material_id"])
+    columns = [
+        Column("Material", lambda row: Cell(row["formula"], row["material_id"], "strong")),
+        number_column("Mean probability of being fast", "mean_probability"),
+        *(number_column(f"{name[6:]}", name) for name in probabilities.columns),
+        *(count_column(f"Cluster ({name})", f"clusters {name}") for name in tables.clusters),
+        *(
+            Column(gate.replace("_", " ").capitalize(), _answer_of(gate))
+            for gate in tables.funnel["gate"]
+            if gate in rows.columns
+        ),
+        Column(
+            "Shortlisted",
+            lambda row: Cell("yes" if row["material_id"] in shortlisted else "no"),
+        ),
+    ]
+    top = rows.head(N_RANKED)
+    caption = f"The {len(top)} candidates of highest mean probability, of {len(rows)}"
+    return Section(
+        "ranking", "Ranking", (make_table(top, columns, caption=caption), *_show_shortlist(tables))
+    )
+
+
+def show_models(tables: Tables, *, fast_threshold_s_cm: float) -> Section:
+    """Show how far the models can be believed."""
+    blocks: list[Block] = []
+    known = _known_predictions(tables)
+    if tables.metrics["value"].isna().all():
+        notes = [note for note in tables.metrics["note"].dropna().unique() if note]
+        blocks.append(Text("No score could be computed. " + " ".join(notes)))
+    else:
+        blocks += _metric_blocks(tables.metrics)
+    if known.empty:
+        blocks.append(Text("No material with a measured conductivity has a prediction."))
+    else:
+        blocks.append(
+            Figure(
+                figures.draw_parity(known, threshold_s_cm=fast_threshold_s_cm),
+                "Predicted probability against measured conductivity, a panel a model",
+                "Predicted probability against measured conductivity of the known materials."
+                " Filled: predicted while left out of the fit, or by a model fitted elsewhere."
+                " Hollow: seen in the fit. Arrows: the measurement is an upper bound. Shaded:"
+                f" fast, from {format_number(fast_threshold_s_cm)} S/cm on.",
+            )
+        )
+    return Section("models", "Models", tuple(blocks))
+
+
+def show_clusters(tables: Tables, *, fast_threshold_s_cm: float) -> Section:
+    """Show in which groups of crystals the known conductors fall."""
+    classes = known_classes(tables.labels, fast_threshold_s_cm=fast_threshold_s_cm)
+    blocks: list[Block] = []
+    for name, clusters in tables.clusters.items():
+        linkage, material_ids = tables.linkages[name]
+        if len(linkage) == 0:
+            blocks.append(Text(f"{name}: fewer than two materials could be clustered."))
+            continue
+        blocks.append(_dendrogram(name, clusters, linkage, material_ids, classes))
+        blocks += _map(tables, clusters, classes)
+        blocks.append(_enrichment_table(name, tables.enrichments[name]))
+    if not blocks:
+        blocks.append(Text("No clustering was asked for."))
+    return Section("clusters", "Clusters", tuple(blocks))
+
+
+def _measured_cell(row: dict[str, Any]) -> Cell:
+    if is_missing(row["sigma_rt_s_cm"]):
+        return Cell(MISSING)
+    sign = "< " if row["is_upper_bound"] else ""
+    return Cell(sign + format_number(row["sigma_rt_s_cm"]))
+
+
+def _of_column(heading: str, key: str, total: str) -> Column:
+    return Column(
+        heading,
+        lambda row: Cell(f"{format_count(row[key])} of {format_count(row[total])}"),
+        numeric=True,
+    )
+
+
+def _answer_of(gate: str) -> Any:
+    return lambda row: answer_cell(row[gate])
+
+
+def _judge_controls(rows: pd.DataFrame) -> list[Text]:
+    """Say of each control whether it behaved."""
+    texts = []
+    for role, (meaning, expected) in _CONTROLS.items():
+        for row in rows[rows["role"] == role].to_dict("records"):
+            behaved = expected.get(row["verdict"])
+            verdict = str(row["verdict"]).replace("_", " ")
+            ending = {
+                True: f"It came out {verdict}: it behaved.",
+                False: f"It came out {verdict}: it did not behave, so distrust the other verdicts.",
+                None: f"It came out {verdict}: it says nothing about the other verdicts.",
+            }[behaved]
+            tone = {True: "good", False: "warning", None: "note"}[behaved]
+            texts.append(
+                Text(f"{_ROLES[role].capitalize()}, {row['formula']}: {meaning}. {ending}", tone)
+            )
+    return texts
+
+
+def _show_shortlist(tables: Tables) -> tuple[Block, ...]:
+    if tables.shortlist.empty:
+        return (Text("The shortlist is empty."),)
+    columns = [
+        count_column("Rank", "rank"),
+        Column("Material", lambda row: Cell(str(row["formula"]), row["material_id"], "strong")),
+        Column("Role", lambda row: Cell(_ROLES.get(row["role"], ""))),
+        count_column("Atoms in the cell", "n_atoms"),
+        Column("Temperatures (K)", lambda row: Cell(str(row["temperatures_k"]).replace(";", ", "))),
+        Column("Engine", lambda row: Cell(row["engine"], _text(row["engine_reason"]))),
+        text_column("Why it was chosen", "reason"),
+    ]
+    return (make_table(tables.shortlist, columns, caption="The shortlist"),)
+
+
+def _text(value: Any) -> str:
+    return "" if is_missing(value) else str(value)
+
+
+def _metric_blocks(metrics: pd.DataFrame) -> list[Block]:
+    """Put every score beside that of the constant baseline of the same folds."""
+    is_constant = metrics["model"] == "constant"
+    keys = ["judged", "metric"]
+    rows = metrics[~is_constant].merge(
+        metrics.loc[is_constant, [*keys, "value", "low", "high"]],
+        on=keys,
+        how="left",
+        suffixes=("", "_constant"),
+    )
+    order = {name: place for place, name in enumerate(rows["metric"].unique())}
+    rows = rows.sort_values("metric", key=lambda column: column.map(order), kind="stable")
+    columns = [
+        Column("Score", lambda row: Cell(row["metric"].replace("_", " "))),
+        text_column("Model", "model"),
+        interval_column("Value", "value", "low", "high"),
+        interval_column("Constant baseline", "value_constant", "low_constant", "high_constant"),
+        count_column("Materials", "n"),
+    ]
+    notes = rows[["model", "note"]].dropna().drop_duplicates()
+    return [
+        make_table(rows, columns, caption="Scores on measured materials, with intervals"),
+        *(Text(f"{row.model}: {row.note}.") for row in notes.itertuples() if row.note),
+    ]
+
+
+def _known_predictions(tables: Tables) -> pd.DataFrame:
+    """Join predictions with measurements; held-out ones where the model was fitted."""
+    known = tables.predictions.merge(tables.labels, on="material_id", suffixes=("", "_label"))
+    known = known[known["sigma_rt_s_cm"] > 0]
+    held_out = known["probability_loo"].notna()
+    probability = known["probability_loo"].where(held_out, known["probability"])
+    seen = known["in_training"].fillna(False).astype(bool) & ~held_out
+    known = known.assign(probability=probability.astype(float), left_out=~seen)
+    return known.dropna(subset=["probability"])
+
+
+def _dendrogram(
+    name: str,
+    clusters: pd.DataFrame,
+    linkage: np.ndarray,
+    material_ids: np.ndarray,
+    classes: pd.Series,
+) -> Figure:
+    label = classes.reindex(material_ids)
+    number = clusters.set_index("material_id")["cluster"].reindex(material_ids)
+    return Figure(
+        figures.draw_dendrogram(
+            linkage,
+            fast=(label == True).to_numpy(),  # noqa: E712
+            slow=(label == False).to_numpy(),  # noqa: E712
+            cluster=number.to_numpy(dtype=int),
+        ),
+        f"Dendrogram of the clustering {name}",
+        f"Dendrogram ({name}) of {len(material_ids)} materials, its upper part. Below each"
+        " branch: its cluster, how many materials it holds, and how many of them are measured"
+        " fast (▲) and slow (■) conductors. Dashed: the cut that makes the clusters.",
+    )
+
+
+def _map(tables: Tables, clusters: pd.DataFrame, classes: pd.Series) -> list[Block]:
+    """Project the diffraction patterns of the clustered materials on two axes."""
+    if tables.patterns is None:
+        return []
+    patterns = tables.patterns.loc[tables.patterns.index.isin(clusters["material_id"])]
+    if len(patterns) < 3:
+        return [Text("Fewer than three materials have a diffraction pattern: no map.")]
+    pca = PCA(n_components=2, svd_solver="full")
+    plane = np.round(pca.fit_transform(patterns.to_numpy()), 4)
+    speed = classes.reindex(patterns.index).map({True: "fast", False: "slow"}).fillna("")
+    points = pd.DataFrame(
+        {
+            "x": plane[:, 0],
+            "y": plane[:, 1],
+            "speed": speed.to_numpy(),
+            "shortlisted": patterns.index.isin(tables.shortlist["material_id"]),
+            "cluster": clusters.set_index("material_id")["cluster"].reindex(patterns.index),
+        }
+    )
+    caption = (
+        "Map of the same materials by their modified diffraction patterns (principal"
+        " components). Numbers stand at the middle of each cluster."
+    )
+    svg = figures.draw_map(points, explained=pca.explained_variance_ratio_)
+    return [Figure(svg, "Map of the materials, measured conductors marked", caption)]
+
+
+def _enrichment_table(name: str, enrichment: pd.DataFrame) -> Block:
+    if enrichment.empty or not enrichment["n_labelled"].sum():
+        return Text(f"{name}: no clustered material has a measured conductivity.")
+    columns = [
+        count_column("Cluster", "cluster"),
+        count_column("Materials", "n_materials"),
+        count_column("Measured", "n_labelled"),
+        count_column("Fast", "n_fast"),
+        number_column("Fraction fast", "fraction_fast"),
+        number_column("Expected by chance", "expected_fraction"),
+        number_column("p", "p_value"),
+        number_column("p, corrected for the number of clusters", "p_value_corrected"),
+    ]
+    caption = f"Known fast conductors in the clusters of {name}"
+    return make_table(enrichment, columns, caption=caption)

@@ -1,0 +1,1 @@
+"""Screening: gates, the funnel that accounts for every loss, and the shortlist."""

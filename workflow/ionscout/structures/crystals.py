@@ -1,0 +1,273 @@
+"""The crystals that come with Ionscout: read, checked and turned into structures.
+
+`resources/crystals.yaml` says of each crystal its space group, lattice and
+symmetry-distinct sites, its measured conductivities, and where each value was
+read; `resources/README.md` explains the format.
+"""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import BeforeValidator, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic.dataclasses import dataclass
+from pymatgen.core import Composition, Lattice, Structure
+
+from ionscout.errors import StructureError
+
+BUNDLED_CRYSTALS = Path(__file__).parents[3] / "resources" / "crystals.yaml"
+UNTRACED = "untraced"
+
+_STRICT = ConfigDict(extra="forbid")
+_SAME_SITE = 1e-3  # fractional distance below which two images of a site are one
+_COMPOSITION_TOLERANCE = 0.01  # atoms per formula unit
+
+
+def _coordinate(value: Any) -> float:
+    """Read a coordinate, which may be written as a fraction such as 1/3."""
+    return float(Fraction(value)) if isinstance(value, str) else value
+
+
+Coordinate = Annotated[float, BeforeValidator(_coordinate)]
+Positive = Annotated[float, Field(gt=0)]
+Angle = Annotated[float, Field(gt=0, lt=180)]
+Occupancy = Annotated[float, Field(gt=0, le=1)]
+
+
+@dataclass(frozen=True, config=_STRICT)
+class Cell:
+    """The conventional unit cell: edges in angstrom, angles in degrees."""
+
+    a_ang: Positive
+    b_ang: Positive
+    c_ang: Positive
+    alpha_deg: Angle
+    beta_deg: Angle
+    gamma_deg: Angle
+
+
+@dataclass(frozen=True, config=_STRICT)
+class Site:
+    """A symmetry-distinct site: occupancy by element and fractional coordinates."""
+
+    label: str
+    species: dict[str, Occupancy]
+    xyz: tuple[Coordinate, Coordinate, Coordinate]
+
+
+@dataclass(frozen=True, config=_STRICT)
+class Origin:
+    """Where a crystal, or its computed properties, were read.
+
+    `reference` is the original (a DOI, a database id), `read_in` the key of
+    the collection in `sources` where it was read.
+    """
+
+    reference: str
+    read_in: str
+    method: Literal["dft", "x-ray", "neutron", "x-ray and neutron"]
+    note: str = ""
+
+
+@dataclass(frozen=True, config=_STRICT)
+class Conductivity:
+    """A measured ionic conductivity near room temperature."""
+
+    sigma_s_cm: Positive
+    temperature_k: Positive
+    kind: Literal["bulk", "total", "unknown"]
+    reference: str
+    read_in: str
+    is_upper_bound: bool = False
+    activation_energy_ev: Positive | None = None
+    note: str = ""
+
+
+@dataclass(frozen=True, config=_STRICT)
+class Crystal:
+    """A known crystal: how it is built and how well it conducts lithium.
+
+    `formula` is one formula unit, of which the conventional cell holds
+    `formula_units`. `space_group` is a Hermann-Mauguin symbol with its setting
+    where the group has several (`:1`, `:2` for the origin, `:H`, `:R` for the axes).
+    """
+
+    id: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_.-]*$")]
+    name: str
+    formula: str
+    formula_units: Annotated[int, Field(gt=0)]
+    family: str
+    phase: str
+    space_group: str
+    space_group_number: Annotated[int, Field(ge=1, le=230)]
+    lattice: Cell
+    sites: tuple[Site, ...]
+    origin: Origin
+    conductivities: tuple[Conductivity, ...]
+    band_gap_ev: Annotated[float, Field(ge=0)] | None = None
+    energy_above_hull_ev_atom: Annotated[float, Field(ge=0)] | None = None
+    properties_reference: str | None = None
+
+    def structure(self) -> Structure:
+        """Build the conventional cell.
+
+        Returns
+        -------
+        Structure
+            Disordered where the crystal is; site labels are those of the data.
+
+        Raises
+        ------
+        StructureError
+            When the sites do not make the stated formula, or the symbol and
+            the number of the space group disagree.
+        """
+        cell = self.lattice
+        lattice = Lattice.from_parameters(
+            cell.a_ang, cell.b_ang, cell.c_ang, cell.alpha_deg, cell.beta_deg, cell.gamma_deg
+        )
+        try:
+            structure = Structure.from_spacegroup(
+                self.space_group,
+                lattice,
+                [site.species for site in self.sites],
+                [site.xyz for site in self.sites],
+                labels=[site.label for site in self.sites],
+                tol=_SAME_SITE,
+            )
+        except ValueError as error:
+            raise StructureError(f"crystal {self.id!r}: {error}") from None
+        self._check_composition(structure)
+        return structure
+
+    def _check_composition(self, structure: Structure) -> None:
+        """Refuse a cell that does not hold the stated number of formula units."""
+        stated = Composition(self.formula)
+        found = structure.composition / self.formula_units
+        elements = set(stated) | set(found)
+        if any(abs(stated[e] - found[e]) > _COMPOSITION_TOLERANCE for e in elements):
+            raise StructureError(
+                f"crystal {self.id!r}: the sites make {found.formula}, not {stated.formula}"
+            )
+
+    def labels(self) -> list[dict[str, Any]]:
+        """List the measured conductivities whose source is known.
+
+        Returns
+        -------
+        list of dict
+            Keys sigma_s_cm, is_upper_bound, temperature_k, kind,
+            activation_energy_ev and reference; values marked `untraced` are left out.
+        """
+        return [
+            {
+                "sigma_s_cm": measured.sigma_s_cm,
+                "is_upper_bound": measured.is_upper_bound,
+                "temperature_k": measured.temperature_k,
+                "kind": measured.kind,
+                "activation_energy_ev": measured.activation_energy_ev,
+                "reference": f"{measured.reference} (read in {measured.read_in})",
+            }
+            for measured in self.conductivities
+            if measured.reference != UNTRACED
+        ]
+
+
+_CRYSTAL = TypeAdapter(Crystal)
+
+
+def _read_yaml(path: Path) -> Any:
+    try:
+        return yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError:
+        raise StructureError(f"{path}: the file of crystals cannot be read") from None
+    except yaml.YAMLError as error:
+        place = getattr(error, "problem_mark", None)
+        line = f", line {place.line + 1}" if place else ""
+        raise StructureError(f"{path}{line}: not valid YAML") from None
+
+
+def _parse(entry: Any, sources: Any, path: Path) -> Crystal:
+    """Check one crystal; its faults are named by its id and their key."""
+    name = entry.get("id", "?") if isinstance(entry, dict) else "?"
+    try:
+        crystal = _CRYSTAL.validate_python(entry)
+    except ValidationError as error:
+        fault = error.errors()[0]
+        key = ".".join(str(part) for part in fault["loc"])
+        raise StructureError(f"{path}: crystal {name!r}: {key}: {fault['msg']}") from None
+    for read_in in (crystal.origin.read_in, *(c.read_in for c in crystal.conductivities)):
+        if read_in not in sources:
+            raise StructureError(f"{path}: crystal {name!r}: unknown source {read_in!r}")
+    return crystal
+
+
+def load_crystals(path: str | Path | None = None) -> list[Crystal]:
+    """Read crystals in Ionscout's own format.
+
+    Parameters
+    ----------
+    path : path-like, optional
+        The YAML file; the bundled crystals where left out.
+
+    Returns
+    -------
+    list of Crystal
+        In the order of the file.
+
+    Raises
+    ------
+    StructureError
+        When the file is missing or not of the format; the crystal is named.
+    """
+    path = Path(path) if path is not None else BUNDLED_CRYSTALS
+    data = _read_yaml(path)
+    try:
+        sources, entries = data["sources"], data["crystals"]
+        crystals = [_parse(entry, sources, path) for entry in entries]
+    except (KeyError, TypeError):
+        raise StructureError(f"{path}: needs a list `crystals` and a table `sources`") from None
+    ids = [crystal.id for crystal in crystals]
+    repeated = sorted({i for i in ids if ids.count(i) > 1})
+    if repeated:
+        raise StructureError(f"{path}: crystal {repeated[0]!r} is there more than once")
+    return crystals
+
+
+def bundled_records(path: str | Path | None = None) -> list[dict[str, Any]]:
+    """Write the crystals up as records of a source file.
+
+    Parameters
+    ----------
+    path : path-like, optional
+        The YAML file; the bundled crystals where left out.
+
+    Returns
+    -------
+    list of dict
+        One a crystal, with the keys of a source file: material_id, source,
+        structure, properties, labels, provenance and parent_id.
+
+    Raises
+    ------
+    StructureError
+        When a crystal cannot be read or built.
+    """
+    return [
+        {
+            "material_id": f"bundled-{crystal.id}",
+            "source": "bundled",
+            "structure": crystal.structure().as_dict(),
+            "properties": {
+                "band_gap_ev": crystal.band_gap_ev,
+                "energy_above_hull_ev_atom": crystal.energy_above_hull_ev_atom,
+            },
+            "labels": crystal.labels(),
+            "provenance": f"{crystal.origin.reference} (read in {crystal.origin.read_in})",
+            "parent_id": None,
+        }
+        for crystal in load_crystals(path)
+    ]

@@ -1,0 +1,79 @@
+"""JSON lines between the steps: one record a line, the same bytes every time."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+Record = dict[str, Any]
+
+
+def read_records(path: str | Path) -> list[Record]:
+    """Read a gzipped file of JSON lines.
+
+    Parameters
+    ----------
+    path : str or Path
+
+    Returns
+    -------
+    list of dict
+        In the order of the file.
+    """
+    with gzip.open(path, "rt", encoding="utf-8") as lines:
+        return [json.loads(line) for line in lines]
+
+
+def write_records(path: str | Path, records: Iterable[Record]) -> None:
+    """Write a gzipped file of JSON lines; equal records give equal bytes.
+
+    Parameters
+    ----------
+    path : str or Path
+    records : iterable of dict
+        Each of plain JSON types, without NaN.
+    """
+    text = "".join(
+        json.dumps(record, sort_keys=True, allow_nan=False, separators=(",", ":")) + "\n"
+        for record in records
+    )
+    Path(path).write_bytes(gzip.compress(text.encode("utf-8"), mtime=0))
+
+
+def failure(*, material_id: str, source: str, stage: str, reason: str) -> Record:
+    """Say in one line why a material is left out.
+
+    Parameters
+    ----------
+    material_id, source, stage : str
+    reason : str
+        Line breaks become spaces.
+
+    Returns
+    -------
+    dict
+        With the four columns of every stage's failures.
+    """
+    return {
+        "material_id": material_id,
+        "source": source,
+        "stage": stage,
+        "reason": " ".join(reason.split()),
+    }
+
+
+def is_failure(record: Record) -> bool:
+    """Tell a failure from a material.
+
+    Parameters
+    ----------
+    record : dict
+
+    Returns
+    -------
+    bool
+    """
+    return "structure" not in record

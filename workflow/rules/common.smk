@@ -1,0 +1,163 @@
+# The validated campaign, and the look-ups that the rules share.
+import csv
+import functools
+import sys
+from pathlib import Path
+
+from snakemake.exceptions import WorkflowError
+
+sys.path.insert(0, str(Path(workflow.basedir) / "workflow"))
+
+from ionscout.config import load_campaign
+from ionscout.errors import ConfigError
+from ionscout.job import end_with_parent
+from ionscout.stages import STAGE_VERSIONS
+from ionscout.structures.sources.folder import folder_files
+
+if workflow.exec_mode.name == "SUBPROCESS":
+    end_with_parent()
+
+try:
+    CAMPAIGN = load_campaign(config)
+except ConfigError as error:
+    raise WorkflowError(str(error)) from None
+
+SOURCES = CAMPAIGN.structures.sources
+SHARDS = range(CAMPAIGN.structures.shards)
+
+
+wildcard_constraints:
+    campaign=CAMPAIGN.campaign,
+    source="[A-Za-z0-9_-]+",
+    shard=r"\d+",
+    descriptors="[a-z_]+",
+    model="[a-z0-9_]+",
+    clustering="[a-z_]+",
+    material="[A-Za-z0-9_.-]+",
+    temperature=r"[0-9.]+",
+
+
+def stage(name, **settings):
+    """The parameters of a stage's rules: its code version, the seed, and what they are given."""
+    return {"version": STAGE_VERSIONS[name], "seed": CAMPAIGN.seed, **settings}
+
+
+def dump(section):
+    """A section of the configuration as plain data, which Snakemake compares between runs."""
+    return section.model_dump(mode="json")
+
+
+def dump_dynamics(*keys):
+    """Some keys of the dynamics section: what one rule depends on, so that no other key reruns it."""
+    return CAMPAIGN.dynamics.model_dump(mode="json", include=set(keys))
+
+
+CELL_SETTINGS = dump_dynamics("min_image_distance_ang", "max_atoms")
+ENGINE_SETTINGS = dump_dynamics("chgnet", "gpaw")
+RUN_SETTINGS = dump_dynamics(
+    "equilibration_ps",
+    "production_ps",
+    "timestep_fs",
+    "thermostat_time_ps",
+    "frame_interval_fs",
+    "segment_ps",
+)
+RELAX_SETTINGS = dump_dynamics("relax")
+AUDIT_SETTINGS = dump_dynamics("audit")
+
+
+@functools.lru_cache(maxsize=4)
+def _read_table(path, modified):
+    with open(path, newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def read_table(path):
+    """The rows of a checkpoint's table, read once a version of the file."""
+    return _read_table(str(path), Path(path).stat().st_mtime_ns)
+
+
+@functools.lru_cache(maxsize=4)
+def _shard_contents(path, modified):
+    contents = {}
+    for row in read_table(path):
+        contents.setdefault(int(row["shard"]), []).append((row["material_id"], row["structure_hash"]))
+    return contents
+
+
+def shard_contents(wildcards):
+    """The materials of a shard and the hashes of their crystals."""
+    path = checkpoints.curate_structures.get(campaign=wildcards.campaign).output.manifest
+    contents = _shard_contents(str(path), Path(path).stat().st_mtime_ns)
+    return sorted(contents.get(int(wildcards.shard), []))
+
+
+def curated_shard(wildcards):
+    """One shard of curated crystals."""
+    output = checkpoints.curate_structures.get(campaign=wildcards.campaign).output
+    return output.shards[int(wildcards.shard)]
+
+
+def curated_shards(wildcards):
+    """All shards of curated crystals."""
+    return checkpoints.curate_structures.get(campaign=wildcards.campaign).output.shards
+
+
+def source_files(wildcards):
+    """What a source is made from: another source, or the user's files."""
+    source = SOURCES[wildcards.source]
+    if source.kind == "substitution":
+        return [f"results/{wildcards.campaign}/structures/sources/{source.parents}.jsonl.gz"]
+    if source.kind == "folder":
+        labels = [source.labels] if source.labels and Path(source.labels).exists() else []
+        return folder_files(source.path) + labels
+    return [str(Path(workflow.basedir) / "resources" / "crystals.yaml")]
+
+
+def shortlist(wildcards):
+    """The rows of the shortlist."""
+    return read_table(
+        checkpoints.select_shortlist.get(campaign=wildcards.campaign).output.shortlist
+    )
+
+
+def shortlisted(wildcards):
+    """The shortlist's row of one material."""
+    return next(row for row in shortlist(wildcards) if row["material_id"] == wildcards.material)
+
+
+def shortlisted_shard(wildcards):
+    """The shard of curated crystals that holds a shortlisted material."""
+    output = checkpoints.curate_structures.get(campaign=wildcards.campaign).output
+    row = next(r for r in read_table(output.manifest) if r["material_id"] == wildcards.material)
+    return output.shards[int(row["shard"])]
+
+
+def shortlisted_files(pattern):
+    """A file for each material of the shortlist."""
+    return lambda wildcards: [
+        pattern.format(campaign=wildcards.campaign, material=row["material_id"])
+        for row in shortlist(wildcards)
+    ]
+
+
+def runs(wildcards):
+    """A material's runs, one a temperature."""
+    return [
+        f"results/{wildcards.campaign}/dynamics/{wildcards.material}/{temperature}K/run.json"
+        for temperature in shortlisted(wildcards)["temperatures_k"].split(";")
+    ]
+
+
+def all_runs(wildcards):
+    """All runs of the campaign."""
+    return [
+        f"results/{wildcards.campaign}/dynamics/{row['material_id']}/{temperature}K/run.json"
+        for row in shortlist(wildcards)
+        for temperature in row["temperatures_k"].split(";")
+    ]
+
+
+def last_run(wildcards):
+    """A material's run at its highest temperature, where forces are largest."""
+    return runs(wildcards)[-1]

@@ -1,0 +1,46 @@
+rule describe_structures:
+    input:
+        shard=ancient(curated_shard),
+    output:
+        features="results/{campaign}/features/{descriptors}/shards/{shard}.parquet",
+    log:
+        "results/{campaign}/logs/describe_structures/{descriptors}_{shard}.log",
+    benchmark:
+        "results/{campaign}/benchmarks/describe_structures/{descriptors}_{shard}.tsv"
+    conda:
+        "../../envs/core.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=60,
+    params:
+        stage=stage("features", features=dump(CAMPAIGN.features)),
+        contents=shard_contents,
+    script:
+        "../scripts/describe_structures.py"
+
+
+rule gather_features:
+    input:
+        expand(
+            "results/{campaign}/features/{descriptors}/shards/{shard}.parquet",
+            shard=SHARDS,
+            allow_missing=True,
+        ),
+    output:
+        features="results/{campaign}/features/{descriptors}/features.parquet",
+        failures="results/{campaign}/features/{descriptors}/failures.csv",
+    log:
+        "results/{campaign}/logs/gather_features/{descriptors}.log",
+    benchmark:
+        "results/{campaign}/benchmarks/gather_features/{descriptors}.tsv"
+    conda:
+        "../../envs/core.yaml"
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime=30,
+    params:
+        stage=stage("features", max_failure_rate=CAMPAIGN.max_failure_rate),
+    script:
+        "../scripts/gather_features.py"

@@ -1,0 +1,77 @@
+rule screen_materials:
+    input:
+        manifest="results/{campaign}/structures/manifest.parquet",
+        shards=ancient(curated_shards),
+        labels="results/{campaign}/labels/labels.parquet",
+        predictions=expand(
+            "results/{campaign}/models/{model}/predictions.parquet",
+            model=CAMPAIGN.models.names,
+            allow_missing=True,
+        ),
+    output:
+        gates="results/{campaign}/screening/gates.parquet",
+        table="results/{campaign}/screening/gates.csv",
+        funnel="results/{campaign}/screening/funnel.csv",
+    log:
+        "results/{campaign}/logs/screen_materials.log",
+    benchmark:
+        "results/{campaign}/benchmarks/screen_materials.tsv"
+    conda:
+        "../../envs/core.yaml"
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime=60,
+    params:
+        stage=stage(
+            "screening",
+            gates=dump(CAMPAIGN.screening.gates),
+            cell=CELL_SETTINGS,
+            models=CAMPAIGN.models.names,
+            fast_threshold_s_cm=CAMPAIGN.models.fast_threshold_s_cm,
+        ),
+    script:
+        "../scripts/screen_materials.py"
+
+
+checkpoint select_shortlist:
+    input:
+        manifest="results/{campaign}/structures/manifest.parquet",
+        shards=ancient(curated_shards),
+        gates="results/{campaign}/screening/gates.parquet",
+        clusters=expand(
+            "results/{campaign}/clusters/{clustering}/clusters.parquet",
+            clustering=CAMPAIGN.clusters.names,
+            allow_missing=True,
+        ),
+        predictions=expand(
+            "results/{campaign}/models/{model}/predictions.parquet",
+            model=CAMPAIGN.models.names,
+            allow_missing=True,
+        ),
+    output:
+        shortlist="results/{campaign}/screening/shortlist.csv",
+    log:
+        "results/{campaign}/logs/select_shortlist.log",
+    benchmark:
+        "results/{campaign}/benchmarks/select_shortlist.tsv"
+    conda:
+        "../../envs/core.yaml"
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime=30,
+    params:
+        stage=stage(
+            "screening",
+            screening=dump(CAMPAIGN.screening),
+            dynamics={
+                **CELL_SETTINGS,
+                "engine": CAMPAIGN.dynamics.engine,
+                "gpaw_max_atoms": CAMPAIGN.dynamics.gpaw_max_atoms,
+                "temperatures_k": CAMPAIGN.dynamics.temperatures_k,
+            },
+            models=CAMPAIGN.models.names,
+        ),
+    script:
+        "../scripts/select_shortlist.py"

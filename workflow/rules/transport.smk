@@ -1,0 +1,47 @@
+rule estimate_diffusivity:
+    input:
+        cell="results/{campaign}/dynamics/{material}/cell.json",
+        runs=runs,
+    output:
+        diffusivity="results/{campaign}/transport/{material}/diffusivity.csv",
+        msd="results/{campaign}/transport/{material}/msd.parquet",
+    log:
+        "results/{campaign}/logs/estimate_diffusivity/{material}.log",
+    benchmark:
+        "results/{campaign}/benchmarks/estimate_diffusivity/{material}.tsv"
+    conda:
+        "../../envs/core.yaml"
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime=60,
+    params:
+        stage=stage("transport", transport=dump(CAMPAIGN.transport)),
+    script:
+        "../scripts/estimate_diffusivity.py"
+
+
+rule extrapolate_conductivity:
+    input:
+        shortlist="results/{campaign}/screening/shortlist.csv",
+        diffusivities=shortlisted_files(
+            "results/{campaign}/transport/{material}/diffusivity.csv"
+        ),
+        audits=shortlisted_files("results/{campaign}/dynamics/{material}/audit.json"),
+    output:
+        conductivity="results/{campaign}/transport/conductivity.csv",
+        arrhenius="results/{campaign}/transport/arrhenius.json",
+    log:
+        "results/{campaign}/logs/extrapolate_conductivity.log",
+    benchmark:
+        "results/{campaign}/benchmarks/extrapolate_conductivity.tsv"
+    conda:
+        "../../envs/core.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=30,
+    params:
+        stage=stage("transport", transport=dump(CAMPAIGN.transport)),
+    script:
+        "../scripts/extrapolate_conductivity.py"

@@ -1,0 +1,24 @@
+"""Choose the candidates for molecular dynamics, and add the controls."""
+
+import pandas as pd
+
+from ionscout.config import DynamicsSettings, ScreeningSettings
+from ionscout.job import start_job
+from ionscout.screening.shortlist import select_shortlist
+from ionscout.structures.records import read_structures
+
+stage = snakemake.params.stage
+logger = start_job(snakemake.log[0], "select_shortlist")
+
+chosen = select_shortlist(
+    pd.read_parquet(snakemake.input.manifest),
+    pd.read_parquet(snakemake.input.gates),
+    dict(zip(stage["models"], map(pd.read_parquet, snakemake.input.predictions), strict=True)),
+    pd.read_parquet(snakemake.input.clusters[0]) if snakemake.input.clusters else None,
+    read_structures(snakemake.input.shards),
+    ScreeningSettings(**stage["screening"]),
+    DynamicsSettings(**stage["dynamics"]),
+)
+for row in chosen.itertuples():
+    logger.info("%d. %s (%s, %s, %d atoms)", row.rank, row.material_id, row.role, row.engine, row.n_atoms)
+chosen.to_csv(snakemake.output.shortlist, index=False)
