@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from functools import cache
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 import numpy as np
 from pymatgen.core import Element
@@ -13,7 +13,7 @@ from pymatgen.core import Element
 from ionscout.errors import FeatureError
 
 if TYPE_CHECKING:
-    from pymatgen.core import Structure
+    from pymatgen.core import Species, Structure
 
 LEAST_VOLUME_PER_ATOM_ANG3 = 1.0
 
@@ -32,6 +32,26 @@ class Description(dict[str, float]):
     def __init__(self, values: Mapping[str, float], reason: str = "") -> None:
         super().__init__(values)
         self.reason = reason
+
+
+class Cell(NamedTuple):
+    """A periodic cell.
+
+    Attributes
+    ----------
+    lattice_ang : numpy.ndarray
+        Shape (3, 3), one lattice vector a row, in angstrom.
+    frac_coords : numpy.ndarray
+        Shape (n_atoms, 3); any image of an atom will do.
+    """
+
+    lattice_ang: np.ndarray
+    frac_coords: np.ndarray
+
+    @property
+    def volume_ang3(self) -> float:
+        """Volume in cubic angstrom."""
+        return abs(float(np.linalg.det(self.lattice_ang)))
 
 
 class DescriptorSet(Protocol):
@@ -114,27 +134,53 @@ def most_electronegative(symbols: list[str]) -> np.ndarray:
     return values == values.max()
 
 
-def require_sound(structure: Structure) -> None:
-    """Refuse a crystal on which no structural descriptor is defined.
+@cache
+def atomic_mass_u(symbol: str) -> float:
+    """Mass of an element's atom in atomic mass units.
+
+    Parameters
+    ----------
+    symbol : str
+        The element.
+
+    Returns
+    -------
+    float
+    """
+    return float(Element(symbol).atomic_mass)
+
+
+def take_apart(structure: Structure) -> tuple[list[Element | Species], Cell]:
+    """Take species and cell of a crystal on which structural descriptors are defined.
 
     Parameters
     ----------
     structure : pymatgen.core.Structure
 
+    Returns
+    -------
+    species : list of pymatgen.core.Element or pymatgen.core.Species
+        One a site.
+    cell : Cell
+
     Raises
     ------
     FeatureError
-        If it has no atoms, partially occupied sites, coordinates that are not
+        If there are no atoms, partially occupied sites, coordinates that are not
         finite, or a cell too small for its atoms.
     """
     if len(structure) == 0:
         raise FeatureError("the structure has no atoms")
-    if not structure.is_ordered:
+    occupants = [site.species for site in structure]
+    if any(len(occupant) != 1 or abs(occupant.num_atoms - 1) > 1e-8 for occupant in occupants):
         raise FeatureError("partially occupied sites; resolve the disorder first")
-    if not (
-        np.isfinite(structure.lattice.matrix).all() and np.isfinite(structure.frac_coords).all()
-    ):
+    cell = Cell(
+        np.ascontiguousarray(structure.lattice.matrix, dtype=float),
+        np.ascontiguousarray(structure.frac_coords, dtype=float),
+    )
+    if not (np.isfinite(cell.lattice_ang).all() and np.isfinite(cell.frac_coords).all()):
         raise FeatureError("the cell or a coordinate is not finite")
-    volume_per_atom = structure.volume / len(structure)
+    volume_per_atom = cell.volume_ang3 / len(structure)
     if volume_per_atom < LEAST_VOLUME_PER_ATOM_ANG3:
         raise FeatureError(f"the cell leaves only {volume_per_atom:.2g} cubic angstrom an atom")
+    return [next(iter(occupant)) for occupant in occupants], cell

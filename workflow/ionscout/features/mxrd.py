@@ -9,12 +9,15 @@ Anions are told by a negative oxidation state, H- among them. Where a crystal ca
 no oxidation states, or only zeros, the atoms of its most electronegative element are
 taken.
 
-What is known of the paper's own settings: 0.2 degree is taken here as the standard
-deviation. The text of its methods was not at hand, but its published patterns (4501
-points, as printed by later users) fall off in their tails like Gaussians of 0.17 to
-0.19 degree standard deviation, far from the 0.085 of a full width of 0.2 degree, and
-a later reimplementation used a standard deviation of 0.2. The wavelength could not
-be verified; Cu K-alpha, 1.54184 angstrom, is the default.
+Reflections beyond 90 degrees are left out before smearing.
+
+What is known of the paper's own settings: its methods section was not at hand, so
+that the wavelength could not be verified; Cu K-alpha, 1.54184 angstrom, is the
+default. A smearing of 0.2 degree is read as a standard deviation: the authors'
+patterns, as printed by later users (4501 points; 0 to 90 degrees assumed), fall off
+in their tails like Gaussians of 0.16 to 0.19 degree standard deviation, far from the
+0.085 of a full width of 0.2 degree, and a published reimplementation
+(github.com/SeoinBack/ML-HTVS-Li-SE) has a standard deviation of 0.2 degree.
 """
 
 from __future__ import annotations
@@ -28,11 +31,10 @@ from pymatgen.core import Element
 
 from ionscout.config import MxrdSettings
 from ionscout.errors import FeatureError
-from ionscout.features.base import Description, most_electronegative, require_sound
-from ionscout.features.neighbours import Cell
+from ionscout.features.base import Cell, Description, most_electronegative, take_apart
 
 if TYPE_CHECKING:
-    from pymatgen.core import Structure
+    from pymatgen.core import Species, Structure
 
 VOLUME_PER_ANION_ANG3 = 40.0
 MAX_TWO_THETA_DEG = 90.0
@@ -101,17 +103,14 @@ def anion_lattice(structure: Structure) -> Cell:
     FeatureError
         If the crystal is not ordered or has no anions.
     """
-    require_sound(structure)
-    anions = _anions(structure)
-    volume_per_anion = structure.volume / np.count_nonzero(anions)
-    scale = (VOLUME_PER_ANION_ANG3 / volume_per_anion) ** (1 / 3)
-    cell = Cell.from_structure(structure)
+    species, cell = take_apart(structure)
+    anions = _anions(species)
+    scale = (VOLUME_PER_ANION_ANG3 * np.count_nonzero(anions) / cell.volume_ang3) ** (1 / 3)
     return Cell(cell.lattice_ang * scale, cell.frac_coords[anions])
 
 
-def _anions(structure: Structure) -> np.ndarray:
+def _anions(species: list[Element | Species]) -> np.ndarray:
     """Mark the anions, shape (n_atoms,), by oxidation state or electronegativity."""
-    species = [site.specie for site in structure]
     states = np.array([getattr(specie, "oxi_state", None) or 0.0 for specie in species])
     if states.any():
         if not (states < 0).any():
@@ -183,14 +182,21 @@ def smear(two_theta_deg: np.ndarray, intensity: np.ndarray, smearing_deg: float)
 
 
 @numba.njit(cache=True)
+def _rotate(cosine_a, sine_a, cosine_b, sine_b, sign, cosine, sine):
+    """Phases of a sum (sign 1) or difference (sign -1), into `cosine` and `sine`."""
+    for j in range(cosine.size):
+        cosine[j] = cosine_a[j] * cosine_b[j] - sign * sine_a[j] * sine_b[j]
+        sine[j] = sine_a[j] * cosine_b[j] + sign * cosine_a[j] * sine_b[j]
+
+
+@numba.njit(cache=True)
 def _phases(frac, limit):
     """Cosines and sines of 2 pi n x, shape (limit + 1, n_atoms), n from 0."""
     cosine = np.ones((limit + 1, frac.size))
     sine = np.zeros((limit + 1, frac.size))
-    for n in range(1, limit + 1):
-        for j in range(frac.size):
-            angle = 2 * np.pi * n * frac[j]
-            cosine[n, j], sine[n, j] = np.cos(angle), np.sin(angle)
+    cosine_1, sine_1 = np.cos(2 * np.pi * frac), np.sin(2 * np.pi * frac)
+    for n in range(limit):
+        _rotate(cosine[n], sine[n], cosine_1, sine_1, 1.0, cosine[n + 1], sine[n + 1])
     return cosine, sine
 
 
@@ -217,14 +223,6 @@ def _scatter(squared_g, squared_modulus, wavelength, charge, coefficients):
     lorentz = (1 + cos_two_theta**2) / (sin2 * np.sqrt(1 - sin2))
     angle = np.degrees(2 * np.arcsin(np.sqrt(sin2)))
     return angle, 2 * squared_modulus * factor * factor * lorentz
-
-
-@numba.njit(cache=True)
-def _rotate(cosine_a, sine_a, cosine_b, sine_b, sign, cosine, sine):
-    """Phases of a sum (sign 1) or difference (sign -1), into `cosine` and `sine`."""
-    for j in range(cosine.size):
-        cosine[j] = cosine_a[j] * cosine_b[j] - sign * sine_a[j] * sine_b[j]
-        sine[j] = sine_a[j] * cosine_b[j] + sign * cosine_a[j] * sine_b[j]
 
 
 @numba.njit(cache=True)

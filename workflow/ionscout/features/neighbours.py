@@ -8,32 +8,9 @@ import numba
 import numpy as np
 
 if TYPE_CHECKING:
-    from pymatgen.core import Structure
+    from ionscout.features.base import Cell
 
 DISTANCE_TOLERANCE_ANG = 1e-6
-
-
-class Cell(NamedTuple):
-    """A periodic cell.
-
-    Attributes
-    ----------
-    lattice_ang : numpy.ndarray
-        Shape (3, 3), one lattice vector a row, in angstrom.
-    frac_coords : numpy.ndarray
-        Shape (n_atoms, 3); any image of an atom will do.
-    """
-
-    lattice_ang: np.ndarray
-    frac_coords: np.ndarray
-
-    @classmethod
-    def from_structure(cls, structure: Structure) -> Cell:
-        """Take the cell of a pymatgen structure."""
-        return cls(
-            np.ascontiguousarray(structure.lattice.matrix, dtype=float),
-            np.ascontiguousarray(structure.frac_coords, dtype=float),
-        )
 
 
 class Pairs(NamedTuple):

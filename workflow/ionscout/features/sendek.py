@@ -13,17 +13,19 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
+from scipy.constants import atomic_mass
 
 from ionscout.errors import FeatureError
 from ionscout.features.base import (
+    Cell,
     Description,
+    atomic_mass_u,
     electronegativity,
     most_electronegative,
-    require_sound,
+    take_apart,
 )
 from ionscout.features.neighbours import (
     DISTANCE_TOLERANCE_ANG,
-    Cell,
     Pairs,
     find_pairs,
     nearest_distance_ang,
@@ -32,6 +34,7 @@ from ionscout.features.neighbours import (
 if TYPE_CHECKING:
     from pymatgen.core import Structure
 
+U_PER_ANG3_IN_G_CM3 = atomic_mass * 1e27
 BOND_CUTOFF_ANG = 4.0
 SHELL_WIDTH_ANG = 1.0
 
@@ -87,7 +90,7 @@ class SendekSet:
         """
         values = describe_crystal(structure)
         chosen = {column: values[column] for column in self.columns}
-        return Description(chosen, values.reason if np.isnan(list(chosen.values())).any() else "")
+        return Description(chosen, _explain(chosen))
 
 
 def describe_crystal(structure: Structure) -> Description:
@@ -107,8 +110,8 @@ def describe_crystal(structure: Structure) -> Description:
     FeatureError
         If the crystal is not ordered, has no lithium or nothing but lithium.
     """
-    require_sound(structure)
-    symbols = [site.specie.symbol for site in structure]
+    species, cell = take_apart(structure)
+    symbols = [specie.symbol for specie in species]
     lithium = np.array([symbol == "Li" for symbol in symbols])
     if not lithium.any():
         raise FeatureError("no lithium")
@@ -116,10 +119,9 @@ def describe_crystal(structure: Structure) -> Description:
         raise FeatureError("one element only")
     chi = np.array([electronegativity(symbol) for symbol in symbols])
     anion = most_electronegative(symbols)
-    cell = Cell.from_structure(structure)
     bonds = find_pairs(cell, np.ones_like(lithium), np.ones_like(lithium), BOND_CUTOFF_ANG)
     values = (
-        _bulk(structure, lithium, anion, chi)
+        _bulk(symbols, cell.volume_ang3, lithium, anion, chi)
         | _coordination(bonds, lithium)
         | _ionicity(bonds, lithium, chi)
         | _anion_shell(cell, anion)
@@ -127,13 +129,14 @@ def describe_crystal(structure: Structure) -> Description:
     )
     values["rnc"] = _ratio(values["lnc"], values["snc"])
     values["rbi"] = _ratio(values["lbi"], values["sbi"])
-    return Description({name: values[name] for name in SENDEK_COLUMNS}, _explain(values))
+    values = {name: values[name] for name in SENDEK_COLUMNS}
+    return Description(values, _explain(values))
 
 
 def _explain(values: dict[str, float]) -> str:
     """Say why values are missing."""
-    missing = [name for name in SENDEK_COLUMNS if np.isnan(values[name])]
-    return f"no bond shorter than 4 angstrom for {', '.join(missing)}" if missing else ""
+    missing = [name for name, value in values.items() if np.isnan(value)]
+    return f"no (polar) bond shorter than 4 angstrom: {', '.join(missing)}" if missing else ""
 
 
 def _ratio(numerator: float, denominator: float) -> float:
@@ -145,15 +148,18 @@ def _mean(values: np.ndarray) -> float:
 
 
 def _bulk(
-    structure: Structure, lithium: np.ndarray, anion: np.ndarray, chi: np.ndarray
+    symbols: list[str],
+    volume_ang3: float,
+    lithium: np.ndarray,
+    anion: np.ndarray,
+    chi: np.ndarray,
 ) -> dict[str, float]:
     """Masses, volumes and densities."""
-    volume_ang3 = structure.volume
-    mass_u = float(structure.composition.weight)
+    mass_u = sum(atomic_mass_u(symbol) for symbol in symbols)
     return {
-        "atomic_mass_u": mass_u / len(chi),
-        "volume_per_atom_ang3": volume_ang3 / len(chi),
-        "density_g_cm3": float(structure.density),
+        "atomic_mass_u": mass_u / len(symbols),
+        "volume_per_atom_ang3": volume_ang3 / len(symbols),
+        "density_g_cm3": mass_u / volume_ang3 * U_PER_ANG3_IN_G_CM3,
         "lithium_density_ang_minus3": np.count_nonzero(lithium) / volume_ang3,
         "volume_per_anion_ang3": volume_ang3 / np.count_nonzero(anion),
         "sublattice_electronegativity_pauling": _mean(chi[~lithium]),
@@ -190,7 +196,7 @@ def _anion_shell(cell: Cell, anion: np.ndarray) -> dict[str, float]:
     """Anions within 1 angstrom of an anion's nearest anion: number and mean distance."""
     nearest = np.zeros(anion.size)
     nearest[anion] = nearest_distance_ang(cell, anion, anion)
-    limit = nearest + SHELL_WIDTH_ANG + 2 * DISTANCE_TOLERANCE_ANG
+    limit = nearest + SHELL_WIDTH_ANG + DISTANCE_TOLERANCE_ANG
     pairs = find_pairs(cell, anion, anion, limit.max() + DISTANCE_TOLERANCE_ANG)
     inside = pairs.distance_ang < limit[pairs.centre]
     centre = pairs.centre[inside]
