@@ -35,7 +35,9 @@ def build_logistic(*, ridge_penalty: float, seed: int) -> Pipeline:
     Pipeline
         Steps `scale` (StandardScaler) and `classify` (LogisticRegression).
     """
-    classify = LogisticRegression(C=1 / ridge_penalty, max_iter=10_000, tol=1e-8, random_state=seed)
+    classify = LogisticRegression(
+        solver="newton-cholesky", C=1 / ridge_penalty, max_iter=10_000, tol=1e-8, random_state=seed
+    )
     return Pipeline([("scale", StandardScaler()), ("classify", classify)])
 
 

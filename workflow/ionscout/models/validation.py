@@ -7,7 +7,6 @@ score stands beside the constant baseline of the same folds.
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -155,17 +154,22 @@ def validate(
     x, y = training.x, training.y
     if training.unusable:
         return _empty_metrics(name, training.unusable), np.full(len(y), np.nan)
-    baseline = partial(held_out_probabilities, None)
+    alone, system = np.arange(len(y)), training.chemical_system
+    probability_loo = held_out(x, y, alone)
     tables = []
-    for scheme, groups in (("loo", np.arange(len(y))), ("grouped", training.chemical_system)):
-        of_model = score(y, held_out(x, y, groups), groups, seed=seed)
-        of_constant = _tie_constant(score(y, baseline(x, y, groups), groups, seed=seed))
-        for table, model in ((of_model.assign(note=note), name), (of_constant, CONSTANT)):
+    for scheme, groups, p in (
+        ("loo", alone, probability_loo),
+        ("grouped", system, held_out(x, y, system)),
+    ):
+        of_model = score(y, p, groups, seed=seed).assign(note=note)
+        constant = held_out_probabilities(None, x, y, groups)
+        of_constant = _tie_constant(score(y, constant, groups, seed=seed))
+        for table, model in ((of_model, name), (of_constant, CONSTANT)):
             tables.append(table.assign(model=model, metric=f"{scheme}_" + table["metric"]))
     value, low, high = randomised_misclassification(held_out, x, y, seed=seed)
     shuffled = (name, "x_randomised_misclassification", value, low, high, len(y), note)
     tables.append(pd.DataFrame([shuffled], columns=METRIC_COLUMNS))
-    return pd.concat(tables, ignore_index=True)[METRIC_COLUMNS], held_out(x, y, np.arange(len(y)))
+    return pd.concat(tables, ignore_index=True)[METRIC_COLUMNS], probability_loo
 
 
 def _tie_constant(table: pd.DataFrame) -> pd.DataFrame:

@@ -1,0 +1,128 @@
+import math
+
+import numpy as np
+import pandas as pd
+import pytest
+from ionscout.errors import LabelError
+from ionscout.labels import LABEL_COLUMNS, duplicate_groups, join_labels, known_classes
+
+
+def label(sigma, *, bound=False, temperature=298.0, kind="bulk", energy=None, reference="doi/a"):
+    return {
+        "sigma_s_cm": sigma,
+        "is_upper_bound": bound,
+        "temperature_k": temperature,
+        "kind": kind,
+        "activation_energy_ev": energy,
+        "reference": reference,
+    }
+
+
+def record(material_id, *labels):
+    return {"material_id": material_id, "source": "x", "labels": list(labels)}
+
+
+def manifest_of(**duplicate_of):
+    return pd.DataFrame({"material_id": list(duplicate_of), "duplicate_of": duplicate_of.values()})
+
+
+def join_one(*labels):
+    table = join_labels([record("a", *labels)], manifest_of(a=None))
+    return table.iloc[0]
+
+
+def test_a_single_label_comes_through_unchanged():
+    row = join_one(label(3.7e-4, temperature=300.0, energy=0.31))
+    assert row.to_dict() == {
+        "material_id": "a",
+        "sigma_rt_s_cm": 3.7e-4,
+        "is_upper_bound": False,
+        "temperature_k": 300.0,
+        "kind": "bulk",
+        "activation_energy_ev": 0.31,
+        "reference": "doi/a",
+    }
+
+
+def test_several_values_give_the_median_of_their_logarithms():
+    even = join_one(label(1e-6), label(1e-4))
+    assert even["sigma_rt_s_cm"] == pytest.approx(1e-5)
+    odd = join_one(label(1e-8, energy=0.2), label(1e-3, energy=0.4), label(1e-4))
+    assert odd["sigma_rt_s_cm"] == 1e-4
+    assert odd["activation_energy_ev"] == pytest.approx(0.3)
+
+
+def test_kind_and_references_of_several_values():
+    row = join_one(label(1e-6, kind="total", reference="doi/b"), label(1e-4, reference="doi/a"))
+    assert (row["kind"], row["reference"]) == ("mixed", "doi/a; doi/b")
+
+
+def test_a_bound_yields_to_a_measured_value():
+    row = join_one(label(1e-9, bound=True, reference="doi/bound"), label(1e-6))
+    assert (row["sigma_rt_s_cm"], row["is_upper_bound"]) == (1e-6, False)
+    assert row["reference"] == "doi/a"
+
+
+def test_of_bounds_alone_the_tightest_is_kept_as_a_bound():
+    row = join_one(label(1e-8, bound=True), label(1e-10, bound=True), label(1e-7, bound=True))
+    assert (row["sigma_rt_s_cm"], row["is_upper_bound"]) == (1e-10, True)
+
+
+@pytest.mark.parametrize(
+    ("temperature", "counts"),
+    [(272.9, False), (273.0, True), (323.0, True), (323.1, False), (700.0, False)],
+)
+def test_only_room_temperature_counts(temperature, counts):
+    table = join_labels([record("a", label(1e-3, temperature=temperature))], manifest_of(a=None))
+    assert len(table) == counts
+
+
+@pytest.mark.parametrize(("original", "copy"), [("a", "b"), ("b", "a")])
+def test_duplicates_share_labels_in_both_directions(original, copy):
+    manifest = pd.DataFrame(
+        {"material_id": [original, copy, "c"], "duplicate_of": [None, original, None]}
+    )
+    table = join_labels([record("a", label(1e-3)), record("b")], manifest).set_index("material_id")
+    assert set(table.index) == {"a", "b"}
+    assert (table["sigma_rt_s_cm"] == 1e-3).all()
+    assert table.loc["a", "reference"] == "doi/a"
+    assert table.loc["b", "reference"] == "doi/a (shared with duplicate a)"
+
+
+def test_two_copies_of_one_original_share_labels_and_pool_them():
+    manifest = manifest_of(a=None, b="a", c="a")
+    table = join_labels([record("b", label(1e-6)), record("c", label(1e-4))], manifest)
+    assert table["sigma_rt_s_cm"].to_numpy() == pytest.approx([1e-5] * 3)
+    assert table["reference"].iloc[0].endswith("(shared with duplicate b, c)")
+
+
+def test_what_is_not_in_the_manifest_and_failures_are_passed_over():
+    failure = {"material_id": "a", "source": "x", "stage": "pull", "reason": "broken"}
+    table = join_labels([failure, record("z", label(1.0))], manifest_of(a=None))
+    assert table.empty
+    assert list(table.columns) == LABEL_COLUMNS
+    assert table.dtypes["sigma_rt_s_cm"] == "float64"
+    assert table.dtypes["is_upper_bound"] == "bool"
+
+
+@pytest.mark.parametrize("sigma", [0.0, -1e-3, math.nan, math.inf, "1e-3", None])
+def test_an_impossible_conductivity_is_named(sigma):
+    with pytest.raises(LabelError, match="label of a: sigma_s_cm"):
+        join_one(label(sigma))
+
+
+def test_duplicate_chains_end_at_one_original():
+    groups = duplicate_groups(manifest_of(a=None, b="a", c="b", d=np.nan))
+    assert groups.to_dict() == {"a": "a", "b": "a", "c": "a", "d": "d"}
+
+
+def test_known_classes_respect_bounds():
+    labels = pd.DataFrame(
+        {
+            "material_id": list("abcdef"),
+            "sigma_rt_s_cm": [1e-4, 9e-5, 1e-6, 1e-3, 1e-4, np.nan],
+            "is_upper_bound": [False, False, True, True, True, False],
+        }
+    )
+    classes = known_classes(labels, fast_threshold_s_cm=1e-4)
+    assert classes.to_dict() == {"a": True, "b": False, "c": False}
