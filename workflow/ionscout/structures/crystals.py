@@ -15,6 +15,7 @@ import yaml
 from pydantic import BeforeValidator, ConfigDict, Field, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass
 from pymatgen.core import Composition, Lattice, Structure
+from pymatgen.symmetry.groups import SpaceGroup
 
 from ionscout.errors import StructureError
 
@@ -26,15 +27,15 @@ _SAME_SITE = 1e-3  # fractional distance below which two images of a site are on
 _COMPOSITION_TOLERANCE = 0.01  # atoms per formula unit
 
 
-def _coordinate(value: Any) -> float:
-    """Read a coordinate, which may be written as a fraction such as 1/3."""
+def _number(value: Any) -> Any:
+    """Read a number, which may be written as a fraction such as 1/3."""
     return float(Fraction(value)) if isinstance(value, str) else value
 
 
-Coordinate = Annotated[float, BeforeValidator(_coordinate)]
+Coordinate = Annotated[float, BeforeValidator(_number)]
+Occupancy = Annotated[float, BeforeValidator(_number), Field(gt=0, le=1)]
 Positive = Annotated[float, Field(gt=0)]
 Angle = Annotated[float, Field(gt=0, lt=180)]
-Occupancy = Annotated[float, Field(gt=0, le=1)]
 
 
 @dataclass(frozen=True, config=_STRICT)
@@ -68,7 +69,7 @@ class Origin:
 
     reference: str
     read_in: str
-    method: Literal["dft", "x-ray", "neutron", "x-ray and neutron"]
+    method: Literal["dft", "x-ray", "neutron", "derived"]
     note: str = ""
 
 
@@ -130,6 +131,7 @@ class Crystal:
             cell.a_ang, cell.b_ang, cell.c_ang, cell.alpha_deg, cell.beta_deg, cell.gamma_deg
         )
         try:
+            number = SpaceGroup(self.space_group).int_number
             structure = Structure.from_spacegroup(
                 self.space_group,
                 lattice,
@@ -140,6 +142,11 @@ class Crystal:
             )
         except ValueError as error:
             raise StructureError(f"crystal {self.id!r}: {error}") from None
+        if number != self.space_group_number:
+            raise StructureError(
+                f"crystal {self.id!r}: space group {self.space_group} is number {number}, "
+                f"not {self.space_group_number}"
+            )
         self._check_composition(structure)
         return structure
 
@@ -190,7 +197,7 @@ def _read_yaml(path: Path) -> Any:
         raise StructureError(f"{path}{line}: not valid YAML") from None
 
 
-def _parse(entry: Any, sources: Any, path: Path) -> Crystal:
+def _parse(entry: Any, sources: dict[str, Any], path: Path) -> Crystal:
     """Check one crystal; its faults are named by its id and their key."""
     name = entry.get("id", "?") if isinstance(entry, dict) else "?"
     try:
@@ -225,11 +232,13 @@ def load_crystals(path: str | Path | None = None) -> list[Crystal]:
     """
     path = Path(path) if path is not None else BUNDLED_CRYSTALS
     data = _read_yaml(path)
-    try:
-        sources, entries = data["sources"], data["crystals"]
-        crystals = [_parse(entry, sources, path) for entry in entries]
-    except (KeyError, TypeError):
-        raise StructureError(f"{path}: needs a list `crystals` and a table `sources`") from None
+    if not (
+        isinstance(data, dict)
+        and isinstance(data.get("crystals"), list)
+        and isinstance(data.get("sources"), dict)
+    ):
+        raise StructureError(f"{path}: needs a list `crystals` and a table `sources`")
+    crystals = [_parse(entry, data["sources"], path) for entry in data["crystals"]]
     ids = [crystal.id for crystal in crystals]
     repeated = sorted({i for i in ids if ids.count(i) > 1})
     if repeated:
