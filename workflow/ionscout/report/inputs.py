@@ -89,7 +89,7 @@ class ReportInputs:
     audits: tuple[Path, ...]
     diffusivities: tuple[Path, ...]
     msds: tuple[Path, ...]
-    arrhenius: tuple[Path, ...]
+    arrhenius: Path
     conductivity: Path
 
     @classmethod
@@ -146,7 +146,7 @@ class ReportInputs:
             audits=each(dynamics, "audit.json"),
             diffusivities=each(transport, "diffusivity.csv"),
             msds=each(transport, "msd.parquet"),
-            arrhenius=each(transport, "arrhenius.json"),
+            arrhenius=transport / "arrhenius.json",
             conductivity=transport / "conductivity.csv",
         )
 
@@ -227,7 +227,7 @@ def load_tables(inputs: ReportInputs) -> Tables:
         enrichments={
             name: read_table(path, ENRICHMENT_COLUMNS) for name, path in inputs.enrichments.items()
         },
-        gates=read_table(inputs.gates, ["material_id", "kept", "mean_probability", "first_failed"]),
+        gates=read_table(inputs.gates, ["material_id", "mean_probability"]),
         funnel=read_table(inputs.funnel, FUNNEL_COLUMNS),
         shortlist=read_table(inputs.shortlist, SHORTLIST_COLUMNS),
         cells=_read_records(inputs.cells, CELL_COLUMNS),
@@ -244,7 +244,7 @@ def load_tables(inputs: ReportInputs) -> Tables:
             ),
             ["material_id", *MSD_COLUMNS],
         ),
-        arrhenius={path.parent.name: _read_json(path) for path in inputs.arrhenius},
+        arrhenius=_read_json(inputs.arrhenius),
         conductivity=read_table(inputs.conductivity, CONDUCTIVITY_COLUMNS),
     )
 
@@ -263,6 +263,7 @@ def read_table(path: Path, columns: list[str]) -> pd.DataFrame:
     -------
     DataFrame
         Missing text reads as an empty string in `reason`, `first_failed` and `source`.
+        Material ids are text.
 
     Raises
     ------
@@ -275,13 +276,21 @@ def read_table(path: Path, columns: list[str]) -> pd.DataFrame:
     missing = [column for column in columns if column not in table.columns]
     if missing:
         raise CampaignError(f"report: {path} has no column {missing[0]!r}; run its stage again")
-    text = [name for name in ("reason", "first_failed", "source") if name in table.columns]
-    return table.assign(**{name: table[name].astype(object).fillna("") for name in text})
+    return _with_text(table)
 
 
 def split_temperatures(temperatures_k: Any) -> list[float]:
     """Read the temperatures of a shortlist's row, as in `600;700;800`."""
     return [float(part) for part in str(temperatures_k).split(";") if part]
+
+
+def _with_text(table: pd.DataFrame) -> pd.DataFrame:
+    """Make text of the columns that hold it, whatever an empty file made of them."""
+    present = [name for name in ("reason", "first_failed", "source") if name in table.columns]
+    text = {name: table[name].astype(object).fillna("").astype(str) for name in present}
+    if "material_id" in table.columns:
+        text["material_id"] = table["material_id"].astype(str)
+    return table.assign(**text)
 
 
 def _read_frame(path: Path) -> pd.DataFrame:
@@ -306,8 +315,7 @@ def _read_json(path: Path) -> dict[str, Any]:
 def _read_records(paths: Iterable[Path], columns: list[str]) -> pd.DataFrame:
     """Read one JSON object a file; a key that a failed step left out is missing."""
     records = [_read_json(path) for path in paths]
-    table = pd.DataFrame(records).reindex(columns=columns)
-    return table.assign(reason=table["reason"].astype(object).fillna(""))
+    return _with_text(pd.DataFrame(records).reindex(columns=columns))
 
 
 def _read_patterns(path: Path) -> pd.DataFrame:

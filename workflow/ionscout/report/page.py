@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -45,7 +44,7 @@ def write_report(inputs: ReportInputs, out_path: Path, *, campaign: Mapping[str,
     out_path.parent.mkdir(parents=True, exist_ok=True)
     unfinished = out_path.with_suffix(".part")
     unfinished.write_text(page, encoding="utf-8")
-    os.replace(unfinished, out_path)
+    unfinished.replace(out_path)
 
 
 def render_page(tables: Tables, *, campaign: dict[str, Any], versions: dict[str, str]) -> str:

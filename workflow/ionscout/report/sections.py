@@ -10,7 +10,7 @@ from sklearn.decomposition import PCA
 
 from ionscout.labels.classes import known_classes
 from ionscout.report import figures
-from ionscout.report.blocks import Block, Cell, Details, Figure, Section, Text
+from ionscout.report.blocks import Block, Cell, Figure, Section, Text
 from ionscout.report.inputs import Tables
 from ionscout.report.tables import (
     MISSING,
@@ -18,11 +18,14 @@ from ionscout.report.tables import (
     answer_cell,
     count_column,
     format_count,
+    format_formula,
     format_number,
     interval_column,
     is_missing,
     make_table,
+    material_column,
     number_column,
+    prose_column,
     text_column,
     verdict_column,
 )
@@ -31,6 +34,12 @@ DEMONSTRATION_PS = 50.0
 PLUMBING_ENGINE = "lennard-jones"
 N_RANKED = 20
 
+_SCORE_NAMES = (
+    ("loo_", "leave-one-out "),
+    ("grouped_", "leave-one-system-out "),
+    ("x_randomised", "X-randomised"),
+    ("roc_auc", "ROC-AUC"),
+)
 _ROLES = {
     "candidate": "candidate",
     "positive_control": "positive control",
@@ -45,6 +54,11 @@ _CONTROLS = {
         "a known poor conductor that must come out non-diffusive",
         {"non-diffusive": True, "diffusive": False, "melted": False, "exploded": False},
     ),
+}
+_JUDGEMENTS = {
+    True: ("good", "it behaved."),
+    False: ("warning", "it did not behave, so distrust the other verdicts."),
+    None: ("note", "it says nothing about the other verdicts."),
 }
 
 
@@ -74,7 +88,7 @@ def warn(tables: Tables, campaign: dict[str, Any]) -> tuple[Text, ...]:
     shortest_ps = lengths_ps.min() if len(lengths_ps) else campaign["dynamics"]["production_ps"]
     if shortest_ps < DEMONSTRATION_PS:
         banners.append(
-            f"This is a demonstration. Production runs of {format_number(shortest_ps)} ps are too"
+            f"This is a demonstration. Production runs of {shortest_ps:g} ps are too"
             f" short to predict a conductivity (at least {DEMONSTRATION_PS:g} ps a temperature,"
             " better several hundred): they show that the chain works. Read the verdicts as"
             " illustrations and no number below as a prediction."
@@ -129,7 +143,7 @@ def show_results(tables: Tables) -> Section:
         how="left",
     )
     columns = [
-        Column("Material", lambda row: Cell(row["formula"], row["material_id"], "strong")),
+        material_column(),
         Column("Role", lambda row: Cell(_ROLES.get(row["role"], ""))),
         text_column("Engine", "engine"),
         verdict_column(),
@@ -144,7 +158,7 @@ def show_results(tables: Tables) -> Section:
         ),
         Column("Measured σ (S/cm)", _measured_cell, numeric=True),
         number_column("Force error against GPAW (eV/Å)", "audit_force_mae_ev_ang"),
-        text_column("Reason", "reason"),
+        prose_column("Reason", "reason"),
     ]
     table = make_table(
         rows, columns, caption="Conductivity by molecular dynamics, best first, with intervals"
@@ -189,7 +203,7 @@ def show_ranking(tables: Tables) -> Section:
     """Show the candidates that the models like best."""
     candidates = tables.manifest.loc[tables.manifest["candidate"], ["material_id", "formula"]]
     rows = candidates.merge(tables.gates, on="material_id")
-    probabilities = tables.predictions.pivot(
+    probabilities = tables.predictions.pivot_table(
         index="material_id", columns="model", values="probability"
     ).add_prefix("model ")
     rows = rows.merge(probabilities, left_on="material_id", right_index=True, how="left")
@@ -204,7 +218,7 @@ def show_ranking(tables: Tables) -> Section:
         return Section("ranking", "Ranking", (Text(text),))
     shortlisted = set(tables.shortlist["material_id"])
     columns = [
-        Column("Material", lambda row: Cell(row["formula"], row["material_id"], "strong")),
+        material_column(),
         number_column("Mean probability of being fast", "mean_probability"),
         *(number_column(f"{name[6:]}", name) for name in probabilities.columns),
         *(count_column(f"Cluster ({name})", f"clusters {name}") for name in tables.clusters),
@@ -291,17 +305,10 @@ def _judge_controls(rows: pd.DataFrame) -> list[Text]:
     texts = []
     for role, (meaning, expected) in _CONTROLS.items():
         for row in rows[rows["role"] == role].to_dict("records"):
-            behaved = expected.get(row["verdict"])
+            tone, judgement = _JUDGEMENTS[expected.get(row["verdict"])]
+            name = f"{_ROLES[role].capitalize()}, {format_formula(row['formula'])}"
             verdict = str(row["verdict"]).replace("_", " ")
-            ending = {
-                True: f"It came out {verdict}: it behaved.",
-                False: f"It came out {verdict}: it did not behave, so distrust the other verdicts.",
-                None: f"It came out {verdict}: it says nothing about the other verdicts.",
-            }[behaved]
-            tone = {True: "good", False: "warning", None: "note"}[behaved]
-            texts.append(
-                Text(f"{_ROLES[role].capitalize()}, {row['formula']}: {meaning}. {ending}", tone)
-            )
+            texts.append(Text(f"{name}: {meaning}. It came out {verdict}: {judgement}", tone))
     return texts
 
 
@@ -310,12 +317,12 @@ def _show_shortlist(tables: Tables) -> tuple[Block, ...]:
         return (Text("The shortlist is empty."),)
     columns = [
         count_column("Rank", "rank"),
-        Column("Material", lambda row: Cell(str(row["formula"]), row["material_id"], "strong")),
+        material_column(),
         Column("Role", lambda row: Cell(_ROLES.get(row["role"], ""))),
         count_column("Atoms in the cell", "n_atoms"),
         Column("Temperatures (K)", lambda row: Cell(str(row["temperatures_k"]).replace(";", ", "))),
         Column("Engine", lambda row: Cell(row["engine"], _text(row["engine_reason"]))),
-        text_column("Why it was chosen", "reason"),
+        prose_column("Why it was chosen", "reason"),
     ]
     return (make_table(tables.shortlist, columns, caption="The shortlist"),)
 
@@ -337,7 +344,7 @@ def _metric_blocks(metrics: pd.DataFrame) -> list[Block]:
     order = {name: place for place, name in enumerate(rows["metric"].unique())}
     rows = rows.sort_values("metric", key=lambda column: column.map(order), kind="stable")
     columns = [
-        Column("Score", lambda row: Cell(row["metric"].replace("_", " "))),
+        Column("Score", lambda row: Cell(_name_score(row["metric"]))),
         text_column("Model", "model"),
         interval_column("Value", "value", "low", "high"),
         interval_column("Constant baseline", "value_constant", "low_constant", "high_constant"),
@@ -346,8 +353,14 @@ def _metric_blocks(metrics: pd.DataFrame) -> list[Block]:
     notes = rows[["model", "note"]].dropna().drop_duplicates()
     return [
         make_table(rows, columns, caption="Scores on measured materials, with intervals"),
-        *(Text(f"{row.model}: {row.note}.") for row in notes.itertuples() if row.note),
+        *(Text(f"{row.model}: {row.note.rstrip('.')}.") for row in notes.itertuples() if row.note),
     ]
+
+
+def _name_score(metric: str) -> str:
+    for short, long in _SCORE_NAMES:
+        metric = metric.replace(short, long)
+    return metric.replace("_", " ")
 
 
 def _known_predictions(tables: Tables) -> pd.DataFrame:

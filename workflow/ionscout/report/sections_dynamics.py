@@ -7,18 +7,21 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ionscout.report import figures
+from ionscout.report import figures_dynamics as figures
 from ionscout.report.blocks import Block, Cell, Definitions, Details, Figure, Section, Table, Text
 from ionscout.report.inputs import FAILURE_COLUMNS, Tables
 from ionscout.report.tables import (
     Column,
     count_column,
     format_count,
+    format_formula,
     format_number,
     interval_column,
     is_missing,
     make_table,
+    material_column,
     number_column,
+    prose_column,
     text_column,
     verdict_cell,
     verdict_column,
@@ -31,7 +34,7 @@ _VERDICTS_EXPLAINED = (
     (
         "diffusive",
         "Lithium left its sites and its mean squared displacement grows in proportion to time."
-        " D is its slope, with an interval.",
+        " D follows from its slope, with an interval.",
     ),
     (
         "non-diffusive",
@@ -79,11 +82,10 @@ def show_dynamics(tables: Tables, *, target_temperature_k: float) -> Section:
                 f" to {target_temperature_k:g} K (dotted) is supported.",
             )
         )
-    blocks.append(_diffusivity_table(tables.diffusivity))
-    formulas = tables.shortlist.set_index("material_id")["formula"]
+    blocks.append(_diffusivity_table(_with_formula(tables.diffusivity, tables)))
     for material_id, curves in tables.msd.groupby("material_id", sort=False):
         rows = tables.diffusivity[tables.diffusivity["material_id"] == material_id]
-        name = f"{formulas.get(material_id, '')} ({material_id})"
+        name = _name(str(material_id), tables)
         blocks.append(
             Figure(
                 figures.draw_msd(curves, rows, name=str(material_id)),
@@ -101,7 +103,7 @@ def show_audit(tables: Tables) -> Section:
     if tables.audits.empty:
         return Section("audit", "Audit", (Text("No material reached the audit of its forces."),))
     columns = [
-        text_column("Material", "material_id"),
+        material_column(),
         text_column("Engine", "engine"),
         Column("Status", lambda row: Cell(str(row["status"]).replace("_", " "))),
         number_column("T (K)", "temperature_k"),
@@ -110,13 +112,15 @@ def show_audit(tables: Tables) -> Section:
         number_column("Root mean square error (eV/Å)", "force_rmse_ev_ang"),
         number_column("Cosine", "force_cosine"),
         number_column("Softening factor", "softening_factor"),
-        text_column("Reason", "reason"),
+        prose_column("Reason", "reason"),
     ]
     text = (
         "Forces of the engine against GPAW on one snapshot of each trajectory. A softening factor"
         " below one means that the engine's forces are too weak, and its barriers too low."
     )
-    table = make_table(tables.audits, columns, caption="Force errors against GPAW")
+    table = make_table(
+        _with_formula(tables.audits, tables), columns, caption="Force errors against GPAW"
+    )
     return Section("audit", "Audit", (Text(text), table))
 
 
@@ -135,7 +139,7 @@ def show_failures(tables: Tables) -> Section:
         text_column("Stage", "stage"),
         count_column("Materials", "n"),
         Column("Which", _examples_cell),
-        text_column("Reason", "reason"),
+        prose_column("Reason", "reason"),
     ]
     shown = grouped.head(N_FAILURES)
     blocks: list[Block] = [
@@ -212,17 +216,15 @@ def collect_failures(tables: Tables) -> pd.DataFrame:
     DataFrame
         material_id, source, stage, reason.
     """
-    predictions = tables.predictions
-    cells, runs = tables.cells, tables.runs
+    predictions = tables.predictions[tables.predictions["reason"] != ""]
+    cells = tables.cells[tables.cells["status"] == "failed"]
+    runs = tables.runs[tables.runs["status"].isin(["failed", "not_run"])]
     parts = [
         tables.failures,
         tables.incomplete_features,
-        _as_failures(predictions[predictions["reason"] != ""], "models " + predictions["model"]),
-        _as_failures(cells[cells["status"] == "failed"], "dynamics, cell"),
-        _as_failures(
-            runs[runs["status"].isin(["failed", "not_run"])],
-            "dynamics, " + runs["temperature_k"].map(format_number) + " K",
-        ),
+        _as_failures(predictions, [f"models {model}" for model in predictions["model"]]),
+        _as_failures(cells, "dynamics, cell"),
+        _as_failures(runs, [f"dynamics, {kelvin:g} K" for kelvin in runs["temperature_k"]]),
     ]
     filled = [part for part in parts if not part.empty]
     return pd.concat(filled, ignore_index=True) if filled else tables.failures
@@ -230,7 +232,6 @@ def collect_failures(tables: Tables) -> pd.DataFrame:
 
 def arrhenius_series(tables: Tables) -> list[figures.ArrheniusSeries]:
     """Gather what the Arrhenius plot shows, a series a material that has something to show."""
-    formulas = tables.shortlist.set_index("material_id")["formula"]
     names = {"diffusivity_cm2_s": 0, "diffusivity_low_cm2_s": 1, "diffusivity_high_cm2_s": 2}
     values = [*names, "diffusivity_upper_bound_cm2_s"]
     series = []
@@ -240,12 +241,10 @@ def arrhenius_series(tables: Tables) -> list[figures.ArrheniusSeries]:
             continue
         diffusivity, low, high, bound = (rows[name].to_numpy(dtype=float) for name in values)
         line = tables.arrhenius.get(str(material_id), {}).get("line") or {}
-        curve = [
-            np.asarray(line.get(name, []), dtype=float) for name in ("temperature_k", *names)
-        ]
+        curve = [np.asarray(line.get(name, []), dtype=float) for name in ("temperature_k", *names)]
         series.append(
             figures.ArrheniusSeries(
-                f"{formulas.get(material_id, '')} ({material_id})",
+                _name(str(material_id), tables),
                 rows["temperature_k"].to_numpy(dtype=float),
                 *(diffusivity, low, high, bound),
                 *curve,
@@ -254,7 +253,19 @@ def arrhenius_series(tables: Tables) -> list[figures.ArrheniusSeries]:
     return series
 
 
-def _as_failures(rows: pd.DataFrame, stage: Any) -> pd.DataFrame:
+def _with_formula(rows: pd.DataFrame, tables: Tables) -> pd.DataFrame:
+    """Add the formulas of the shortlisted materials."""
+    return rows.merge(tables.shortlist[["material_id", "formula"]], on="material_id", how="left")
+
+
+def _name(material_id: str, tables: Tables) -> str:
+    """Name a shortlisted material by formula and id."""
+    of_material = tables.shortlist["material_id"] == material_id
+    formulas = [format_formula(formula) for formula in tables.shortlist.loc[of_material, "formula"]]
+    return f"{', '.join(formulas)} ({material_id})"
+
+
+def _as_failures(rows: pd.DataFrame, stage: str | list[str]) -> pd.DataFrame:
     return rows.assign(stage=stage, source="")[FAILURE_COLUMNS]
 
 
@@ -265,7 +276,7 @@ def _examples_cell(row: dict[str, Any]) -> Cell:
 
 def _diffusivity_table(diffusivity: pd.DataFrame) -> Table:
     columns = [
-        text_column("Material", "material_id"),
+        material_column(),
         number_column("T (K)", "temperature_k"),
         verdict_column(),
         interval_column(
@@ -273,13 +284,16 @@ def _diffusivity_table(diffusivity: pd.DataFrame) -> Table:
         ),
         number_column("Upper bound of D (cm²/s)", "diffusivity_upper_bound_cm2_s"),
         number_column("Exponent of the MSD", "msd_exponent"),
-        number_column("Largest MSD of Li (Å²)", "msd_li_max_ang2"),
-        number_column("of the framework (Å²)", "msd_framework_max_ang2"),
+        Column("Largest MSD of Li, framework (Å²)", _largest_msd_cell, numeric=True),
         Column("Jumps", _jumps_cell, numeric=True),
         number_column("Run (ps)", "production_ps"),
-        text_column("Reason", "reason"),
+        prose_column("Reason", "reason"),
     ]
     return make_table(diffusivity, columns, caption="Diffusivity by temperature")
+
+
+def _largest_msd_cell(row: dict[str, Any]) -> Cell:
+    return Cell(format_number(row["msd_li_max_ang2"]), format_number(row["msd_framework_max_ang2"]))
 
 
 def _jumps_cell(row: dict[str, Any]) -> Cell:
@@ -294,7 +308,7 @@ def _run_table(tables: Tables) -> Table:
         how="left",
     )
     columns = [
-        text_column("Material", "material_id"),
+        material_column(),
         number_column("T (K)", "temperature_k"),
         Column("Status", lambda row: Cell(str(row["status"]).replace("_", " "))),
         Column("Engine", lambda row: Cell(*_engine_and_version(row))),
@@ -307,8 +321,10 @@ def _run_table(tables: Tables) -> Table:
         number_column("Mean T (K)", "mean_temperature_k"),
         number_column("Cost (s/step)", "seconds_per_step"),
     ]
-    return make_table(rows, columns, caption="Cells and runs")
+    return make_table(_with_formula(rows, tables), columns, caption="Cells and runs")
 
 
 def _engine_and_version(row: dict[str, Any]) -> tuple[str, str]:
-    return tuple("" if is_missing(row[key]) else str(row[key]) for key in ("engine", "engine_version"))
+    return tuple(
+        "" if is_missing(row[key]) else str(row[key]) for key in ("engine", "engine_version")
+    )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -15,6 +16,8 @@ MISSING = "–"
 VERDICTS = ("diffusive", "non-diffusive", "unresolved", "melted", "exploded", "not_run")
 
 _SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+_SUBSCRIPTS = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
+_AMOUNT = re.compile(r"(?<=[A-Za-z)])[0-9]+(\.[0-9]+)?")
 _SIGNIFICANT_DIGITS = 3
 
 
@@ -33,17 +36,17 @@ def power_of_ten(exponent: int) -> str:
 
 
 def is_missing(value: Any) -> bool:
-    """Is there no value: None, NaN or NA?"""
+    """Tell whether there is no value: None, NaN or NA."""
     return value is None or bool(pd.isna(value))
 
 
 def format_number(value: float | None) -> str:
-    """Write a number with three significant digits.
+    """Write a number with three significant digits, or all before the decimal point.
 
     Parameters
     ----------
     value : float or None
-        Values below 10⁻³ or from 10⁴ on are written as 1.20 × 10⁻³.
+        Values below 0.01 or from 10⁴ on are written as 1.20 × 10⁻³.
 
     Returns
     -------
@@ -59,10 +62,17 @@ def format_number(value: float | None) -> str:
         return "0"
     mantissa, exponent = f"{abs(value):.{_SIGNIFICANT_DIGITS - 1}e}".split("e")
     sign = "−" if value < 0 else ""
-    if -3 <= int(exponent) <= 3:
+    if -2 <= int(exponent) <= 3:
         decimals = max(0, _SIGNIFICANT_DIGITS - 1 - int(exponent))
-        return f"{sign}{float(f'{mantissa}e{exponent}'):.{decimals}f}"
+        return f"{sign}{abs(value):.{decimals}f}"
     return f"{sign}{mantissa} × {power_of_ten(int(exponent))}"
+
+
+def format_formula(formula: Any) -> str:
+    """Write a formula with its numbers below the line, as in Li₆PS₅Cl."""
+    if is_missing(formula):
+        return ""
+    return _AMOUNT.sub(lambda match: match[0].translate(_SUBSCRIPTS), str(formula))
 
 
 def format_count(value: float | None) -> str:
@@ -80,6 +90,21 @@ def format_range(low: float | None, high: float | None) -> str:
 def text_column(heading: str, key: str) -> Column:
     """Make a column of plain text."""
     return Column(heading, lambda row: Cell("" if is_missing(row[key]) else str(row[key])))
+
+
+def prose_column(heading: str, key: str) -> Column:
+    """Make a column of sentences, which needs room."""
+    return Column(
+        heading,
+        lambda row: Cell("" if is_missing(row[key]) else str(row[key]), style="prose"),
+    )
+
+
+def material_column() -> Column:
+    """Make a column of formulas with the material's id below; the rows hold both."""
+    return Column(
+        "Material", lambda row: Cell(format_formula(row["formula"]), row["material_id"], "strong")
+    )
 
 
 def number_column(heading: str, key: str) -> Column:

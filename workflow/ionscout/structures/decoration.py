@@ -31,15 +31,16 @@ class Positions:
         Indices of the partially occupied sites in the cell.
     kinds : ndarray of int, shape (n_partial,)
         Equal for positions that the same set of elements may occupy.
-    label_charges_e : ndarray, shape (n_labels,)
-        Charge of each label in e.
+    label_charges_e : ndarray, shape (n_labels + 1,)
+        Charge of each label in e; 0 for a vacancy.
     pair_ev : ndarray, shape (n_partial, n_partial)
         Ewald energy of unit charges.
     field_ev : ndarray, shape (n_partial,)
         Ewald energy of a unit charge with the fully occupied sites.
-    close : ndarray, shape (n_partial, n_partial)
-        0.5 for two positions too close to be both occupied, else 0.
-    close_fixed : ndarray, shape (n_partial,)
+    close, overlapping : ndarray, shape (n_partial, n_partial)
+        0.5 for two positions too close to be both occupied, else 0; the second
+        of those that no relaxation parts.
+    close_fixed, overlapping_fixed : ndarray, shape (n_partial,)
         Number of fully occupied sites too close to the position.
     """
 
@@ -50,54 +51,52 @@ class Positions:
     field_ev: np.ndarray
     close: np.ndarray
     close_fixed: np.ndarray
+    overlapping: np.ndarray
+    overlapping_fixed: np.ndarray
 
     @classmethod
     def of(
-        cls,
-        cell: Structure,
-        *,
-        partial: list[int],
-        fixed_charges_e: list[float],
-        label_charges_e: list[float],
-        mean_charges_e: list[float],
-        elements: list[tuple[str, ...]],
+        cls, cell: Structure, *, partial: list[int], charges_e: dict[str, float], labels: list[str]
     ) -> Positions:
         """Compute what acts between the positions of a cell.
 
         Parameters
         ----------
         cell : pymatgen.core.Structure
+            Without oxidation states.
         partial : list of int
             The partially occupied sites.
-        fixed_charges_e : list of float
-            Charges of the other sites, in the order of the cell.
-        label_charges_e : list of float
-        mean_charges_e : list of float
-            Mean charge by partial site; its sign says which distances are too close.
-        elements : list of tuple of str
-            The elements that may occupy each partial site.
+        charges_e : dict of str to float
+            Charge by element.
+        labels : list of str
+            The elements that the labels 1, 2, ... stand for.
 
         Returns
         -------
         Positions
         """
-        taken = set(partial)
-        fixed = [i for i in range(len(cell)) if i not in taken]
+        fixed = sorted(set(range(len(cell))) - set(partial))
         unit = Structure(cell.lattice, ["Li+"] * len(cell), cell.frac_coords)
         energy_ev = EwaldSummation(unit, acc_factor=_EWALD_DIGITS).total_energy_matrix
-        charges_e = np.zeros(len(cell))
-        charges_e[fixed], charges_e[partial] = fixed_charges_e, mean_charges_e
-        has_hydrogen = np.array([any(el.symbol == "H" for el in site.species) for site in cell])
-        close = _too_close(cell, charges_e, has_hydrogen)
+        mean_e = np.array(
+            [sum(charges_e[el.symbol] * x for el, x in site.species.items()) for site in cell]
+        )
+        elements = [tuple(sorted(el.symbol for el in cell[i].species)) for i in partial]
         kinds = {names: kind for kind, names in enumerate(sorted(set(elements)))}
+        like_ang, unlike_ang = LIKE_CHARGES_ANG, UNLIKE_CHARGES_ANG
+        close = _closer(cell, mean_e, like_ang=like_ang, unlike_ang=unlike_ang)
+        overlapping = _closer(cell, mean_e, like_ang=unlike_ang, unlike_ang=unlike_ang)
+        within, across = np.ix_(partial, partial), np.ix_(partial, fixed)
         return cls(
             partial=np.array(partial),
             kinds=np.array([kinds[names] for names in elements]),
-            label_charges_e=np.array(label_charges_e),
-            pair_ev=energy_ev[np.ix_(partial, partial)],
-            field_ev=2 * energy_ev[np.ix_(partial, fixed)] @ np.array(fixed_charges_e),
-            close=0.5 * close[np.ix_(partial, partial)],
-            close_fixed=close[np.ix_(partial, fixed)].sum(axis=1).astype(float),
+            label_charges_e=np.array([0.0, *(charges_e[symbol] for symbol in labels)]),
+            pair_ev=energy_ev[within],
+            field_ev=2 * energy_ev[across] @ mean_e[fixed],
+            close=0.5 * close[within],
+            close_fixed=close[across].sum(axis=1).astype(float),
+            overlapping=0.5 * overlapping[within],
+            overlapping_fixed=overlapping[across].sum(axis=1).astype(float),
         )
 
     def energies_ev(self, decorations: np.ndarray) -> np.ndarray:
@@ -133,14 +132,32 @@ class Positions:
         occupied = (decorations > 0).astype(float)
         return ((occupied @ self.close) * occupied).sum(axis=1) + occupied @ self.close_fixed
 
+    def n_overlaps(self, decoration: np.ndarray) -> int:
+        """Count the pairs of occupied positions that no relaxation parts.
 
-def _too_close(cell: Structure, charges_e: np.ndarray, has_hydrogen: np.ndarray) -> np.ndarray:
-    like = np.sign(charges_e)[:, None] * np.sign(charges_e)[None, :] > 0
-    least_ang = np.where(like, LIKE_CHARGES_ANG, UNLIKE_CHARGES_ANG)
-    least_ang[has_hydrogen[:, None] | has_hydrogen[None, :]] = HYDROGEN_ANG
-    close = cell.distance_matrix < least_ang
-    np.fill_diagonal(close, False)
-    return close
+        Parameters
+        ----------
+        decoration : ndarray of int, shape (n_partial,)
+
+        Returns
+        -------
+        int
+        """
+        occupied = (decoration > 0).astype(float)
+        return round(occupied @ self.overlapping @ occupied + self.overlapping_fixed @ occupied)
+
+
+def _closer(
+    cell: Structure, charges_e: np.ndarray, *, like_ang: float, unlike_ang: float
+) -> np.ndarray:
+    """Mark the pairs of sites closer than two atoms of like or unlike charge can be."""
+    signs = np.sign(charges_e)
+    least_ang = np.where(signs[:, None] * signs[None, :] > 0, like_ang, unlike_ang)
+    hydrogen = np.array([any(el.symbol in ("H", "D") for el in site.species) for site in cell])
+    least_ang[hydrogen[:, None] | hydrogen[None, :]] = HYDROGEN_ANG
+    closer = cell.distance_matrix < least_ang
+    np.fill_diagonal(closer, False)
+    return closer
 
 
 def best_decoration(

@@ -9,14 +9,15 @@ electrostatic energy (Ewald sums of formal charges).
 from __future__ import annotations
 
 import itertools
+from collections import Counter
 from dataclasses import dataclass
 
 import numpy as np
-from pymatgen.core import Lattice, PeriodicSite, Species, Structure
+from pymatgen.core import Composition, Lattice, PeriodicSite, Species, Structure
 
 from ionscout.config import DisorderSettings
 from ionscout.errors import StructureError
-from ionscout.structures.decoration import Positions, best_decoration
+from ionscout.structures.decoration import UNLIKE_CHARGES_ANG, Positions, best_decoration
 from ionscout.structures.oxidation import carries_neutral_states, formal_charges
 
 GOOD_MISMATCH = 0.02
@@ -24,7 +25,6 @@ MAX_MISMATCH = 0.10
 _FULL = 0.999
 _CHOICES_PER_SUBLATTICE = 6
 _CHARGE_TOLERANCE = 0.03
-_NEUTRAL_E = 1e-3
 
 
 @dataclass(frozen=True)
@@ -48,11 +48,11 @@ class Sublattice:
 
 @dataclass(frozen=True)
 class _Filling:
-    """Whole numbers of atoms by sublattice, and how far they are from the stated ones."""
+    """Whole numbers of atoms by sublattice and in all, and how far they are from the stated."""
 
     counts: list[np.ndarray]
+    amounts: dict[str, int]
     mismatch: float
-    charges: dict[str, float]
 
 
 def order(structure: Structure, settings: DisorderSettings, seed: int) -> Structure:
@@ -82,7 +82,8 @@ def order(structure: Structure, settings: DisorderSettings, seed: int) -> Struct
     sublattices = find_sublattices(bare)
     n_cells, filling = _choose_filling(bare, sublattices, charges, settings)
     cell = bare.copy().make_supercell(compact_supercell(bare.lattice, n_cells))
-    return _decorate(cell, find_sublattices(cell), filling, settings.n_trials, seed)
+    charges = _balanced(charges, filling)
+    return _decorate(cell, find_sublattices(cell), filling, charges, settings, seed)
 
 
 def find_sublattices(structure: Structure) -> list[Sublattice]:
@@ -162,20 +163,22 @@ def _choose_filling(
 ) -> tuple[int, _Filling]:
     """Take the smallest supercell with a good filling, or else the best one within the limits."""
     n_atoms = cell.composition.num_atoms
-    best: tuple[int, _Filling] | None = None
+    fillings: list[tuple[int, _Filling]] = []
     for n_cells in range(1, settings.max_supercell + 1):
         if round(n_atoms * n_cells) > settings.max_sites:
             break
         filling = _fill(cell, sublattices, charges, n_cells)
-        if filling and (best is None or filling.mismatch < best[1].mismatch):
-            best = n_cells, filling
-        if best and best[1].mismatch <= GOOD_MISMATCH:
-            return best
+        if filling:
+            fillings.append((n_cells, filling))
+            if filling.mismatch <= GOOD_MISMATCH:
+                break
+    best = min(fillings, key=lambda pair: pair[1].mismatch, default=None)
     if best is None or best[1].mismatch > MAX_MISMATCH:
         raise StructureError(
-            f"no cell of up to {settings.max_sites} sites and {settings.max_supercell} primitive "
-            f"cells ({n_atoms:.4g} atoms each) makes {_stated(cell)} whole and charge neutral; "
-            "raise structures.disorder.max_sites or max_supercell"
+            f"{_stated(cell)} becomes whole and charge neutral in no cell of up to "
+            f"{settings.max_supercell} primitive ones ({n_atoms:.4g} atoms each) and "
+            f"{settings.max_sites} sites; raise structures.disorder.max_sites or max_supercell, "
+            "unless atoms are missing from the file"
         )
     return best
 
@@ -183,36 +186,42 @@ def _choose_filling(
 def _fill(
     cell: Structure, sublattices: list[Sublattice], charges: dict[str, float], n_cells: int
 ) -> _Filling | None:
-    """Find the whole numbers nearest to the stated occupancies that balance the charges."""
+    """Find the whole numbers nearest to the stated occupancies that balance the charges.
+
+    The sublattices of lithium alone take what balances the others; where an
+    element has a mean oxidation state, that one balances instead. Every
+    element of the crystal keeps an atom.
+    """
     targets = [s.occupancies * len(s.site_indices) * n_cells for s in sublattices]
-    is_lithium = [s.species == ("Li",) for s in sublattices]
-    others = [i for i, lithium in enumerate(is_lithium) if not lithium]
-    lithium = [i for i, is_li in enumerate(is_lithium) if is_li]
-    ordered_e = n_cells * sum(charges[site.specie.symbol] for site in cell if site.is_ordered)
-    mixed = any(not float(q).is_integer() for q in charges.values())
-    n_atoms = n_cells * cell.composition.num_atoms
+    lithium = [i for i, s in enumerate(sublattices) if s.species == ("Li",)]
+    others = [i for i in range(len(sublattices)) if i not in lithium]
+    whole = {s.specie.symbol: 0 for s in cell if s.is_ordered}
+    for site in cell:
+        if site.is_ordered:
+            whole[site.specie.symbol] += n_cells
+    mixed = any(not q.is_integer() for q in charges.values())
+    stated_lithium = sum(float(targets[i][0]) for i in lithium)
+    room = [len(sublattices[i].site_indices) * n_cells for i in lithium]
 
     best: _Filling | None = None
     options = [_roundings(sublattices[i], targets[i], n_cells) for i in others]
     for choice in itertools.product(*options):
-        counts = [np.zeros(1, dtype=int)] * len(sublattices)
-        for i, chosen in zip(others, choice, strict=True):
-            counts[i] = chosen
-        others_e = ordered_e + sum(
-            charges[symbol] * n
-            for i in others
-            for symbol, n in zip(sublattices[i].species, counts[i], strict=True)
-        )
-        n_lithium = sum(float(targets[i][0]) for i in lithium) if mixed else -others_e
-        room = [len(sublattices[i].site_indices) * n_cells for i in lithium]
-        shared = _share_out(round(n_lithium), [float(targets[i][0]) for i in lithium], room)
-        if shared is None or (not mixed and abs(n_lithium - round(n_lithium)) > _NEUTRAL_E):
+        amounts = Counter(whole)
+        for i, counts in zip(others, choice, strict=True):
+            amounts.update(dict(zip(sublattices[i].species, counts.tolist(), strict=True)))
+        net_e = sum(charges[symbol] * n for symbol, n in amounts.items())
+        n_lithium = round(stated_lithium if mixed else -net_e)
+        shares = _share_out(n_lithium, [float(targets[i][0]) for i in lithium], room)
+        amounts["Li"] += n_lithium
+        if shares is None or any(amounts[symbol] < 1 for symbol in charges):
             continue
-        for i, n in zip(lithium, shared, strict=True):
-            counts[i] = np.array([n])
-        off = sum(float(np.abs(c - t).sum()) for c, t in zip(counts, targets, strict=True))
-        if best is None or off / n_atoms < best.mismatch - 1e-9:
-            best = _Filling(counts=counts, mismatch=off / n_atoms, charges=charges)
+        found = dict(zip(others, choice, strict=True))
+        found |= {i: np.array([n]) for i, n in zip(lithium, shares, strict=True)}
+        off = sum(float(np.abs(found[i] - target).sum()) for i, target in enumerate(targets))
+        mismatch = off / (n_cells * cell.composition.num_atoms)
+        if best is None or mismatch < best.mismatch - 1e-9:
+            counts = [found[i] for i in range(len(sublattices))]
+            best = _Filling(counts=counts, amounts=dict(amounts), mismatch=mismatch)
     return best
 
 
@@ -223,7 +232,9 @@ def _roundings(sublattice: Sublattice, target: np.ndarray, n_cells: int) -> list
     floors = np.floor(target + 1e-6).astype(int)
     choices = [floors + np.array(up) for up in itertools.product((0, 1), repeat=len(target))]
     fitting = [c for c in choices if (c.sum() == room if is_full else c.sum() <= room)]
-    fitting.sort(key=lambda counts: (round(float(np.abs(counts - target).sum()), 6), counts.tolist()))
+    fitting.sort(
+        key=lambda counts: (round(float(np.abs(counts - target).sum()), 6), counts.tolist())
+    )
     return fitting[:_CHOICES_PER_SUBLATTICE]
 
 
@@ -246,32 +257,35 @@ def _share_out(total: int, targets: list[float], room: list[int]) -> list[int] |
 
 
 def _decorate(
-    cell: Structure, sublattices: list[Sublattice], filling: _Filling, n_trials: int, seed: int
+    cell: Structure,
+    sublattices: list[Sublattice],
+    filling: _Filling,
+    charges: dict[str, float],
+    settings: DisorderSettings,
+    seed: int,
 ) -> Structure:
     """Fill the positions of the supercell by the best decoration found."""
     symbols = sorted({symbol for s in sublattices for symbol in s.species})
-    charges = _final_charges(cell, sublattices, filling)
     positions = Positions.of(
         cell,
         partial=[i for s in sublattices for i in s.site_indices],
-        fixed_charges_e=[charges[site.specie.symbol] for site in cell if site.is_ordered],
-        label_charges_e=[0.0, *(charges[symbol] for symbol in symbols)],
-        mean_charges_e=[
-            float(s.occupancies @ [charges[symbol] for symbol in s.species])
-            for s in sublattices
-            for _ in s.site_indices
-        ],
-        elements=[s.species for s in sublattices for _ in s.site_indices],
+        charges_e=charges,
+        labels=symbols,
     )
     labels = []
     for s, counts in zip(sublattices, filling.counts, strict=True):
-        names = [symbols.index(symbol) + 1 for symbol in s.species]
-        filled = np.repeat(names, counts)
+        filled = np.repeat([symbols.index(symbol) + 1 for symbol in s.species], counts)
         labels.append(np.pad(filled, (0, len(s.site_indices) - len(filled))))
-    chosen = best_decoration(positions, labels, n_trials=n_trials, seed=seed)
-
+    chosen = best_decoration(positions, labels, n_trials=settings.n_trials, seed=seed)
+    if positions.n_overlaps(chosen):
+        raise StructureError(
+            f"the partial sites of {_stated(cell)} cannot be filled without atoms closer than "
+            f"{UNLIKE_CHARGES_ANG} angstrom; merge split sites in the file, or leave the file out"
+        )
     occupied = {
-        int(i): symbols[label - 1] for i, label in zip(positions.partial, chosen, strict=True) if label
+        int(i): symbols[label - 1]
+        for i, label in zip(positions.partial, chosen, strict=True)
+        if label
     }
     sites = [
         _site(site, occupied.get(i) or site.specie.symbol, charges)
@@ -281,22 +295,15 @@ def _decorate(
     return Structure.from_sites(sites).get_sorted_structure()
 
 
-def _final_charges(
-    cell: Structure, sublattices: list[Sublattice], filling: _Filling
-) -> dict[str, float]:
-    """Balance a mixed-valent element anew, for the whole numbers taken."""
-    if all(float(q).is_integer() for q in filling.charges.values()):
-        return filling.charges
-    composition = sum(
-        (site.species for site in cell if site.is_ordered), start=type(cell.composition)()
-    )
-    for s, counts in zip(sublattices, filling.counts, strict=True):
-        amounts = dict(zip(s.species, (int(n) for n in counts), strict=True))
-        composition += type(composition)(amounts)
-    charges = formal_charges(composition)
-    if charges is None:
-        raise StructureError(f"no common oxidation states balance {composition.formula}")
-    return charges
+def _balanced(charges: dict[str, float], filling: _Filling) -> dict[str, float]:
+    """Charges for the whole numbers taken: a mean oxidation state is found anew."""
+    if all(q.is_integer() for q in charges.values()):
+        return charges
+    composition = Composition(filling.amounts)
+    balanced = formal_charges(composition)
+    if balanced is None:
+        raise StructureError(f"no common oxidation states balance {composition.reduced_formula}")
+    return balanced
 
 
 def _site(site: PeriodicSite, symbol: str, charges: dict[str, float]) -> PeriodicSite:

@@ -14,10 +14,11 @@ BOND_VALENCE = "bond_valence"
 FROM_COMPOSITION = "composition"
 UNASSIGNED = "unassigned"
 
-_LEAST_SHARE = 0.05
+_LEAST_SHARE = 0.03
 _MIXED_SHARE = 0.10
 _NEARLY_NEUTRAL = 0.01
 _MAX_ELEMENTS = 9
+_BOND_VALENCE_TRIES = 2000
 _NEUTRAL_E = 1e-3
 
 
@@ -45,7 +46,7 @@ def assign_oxidation_states(structure: Structure) -> tuple[Structure, str]:
         return structure.copy(), FROM_FILE
     bare = structure.copy().remove_oxidation_states()
     try:
-        states = BVAnalyzer().get_valences(bare)
+        states = BVAnalyzer(max_permutations=_BOND_VALENCE_TRIES).get_valences(bare)
         return bare.add_oxidation_state_by_site(states), BOND_VALENCE
     except ValueError:
         pass
@@ -74,9 +75,7 @@ def carries_neutral_states(structure: Structure) -> bool:
     return abs(net_e) < _NEUTRAL_E
 
 
-def formal_charges(
-    composition: Composition, *, tolerance: float = 1e-6
-) -> dict[str, float] | None:
+def formal_charges(composition: Composition, *, tolerance: float = 1e-6) -> dict[str, float] | None:
     """Find the most common oxidation states that make a composition neutral.
 
     One state an element; the product of the states' frequencies in the ICSD
@@ -128,9 +127,8 @@ def _mixed_states(amounts: dict[Element, float]) -> dict[str, float] | None:
             mean = -others_e / amounts[mixed]
             score = sum(math.log(share) for _, share in choice)
             if score > best_score and min(states) <= mean <= max(states):
-                charges = {el: q for el, (q, _) in zip(rest, choice, strict=True)}
-                best = [mean if el == mixed else charges[el] for el in elements]
-                best_score = score
+                others = {el: q for el, (q, _) in zip(rest, choice, strict=True)}
+                best, best_score = [others.get(el, mean) for el in elements], score
     return None if best is None else _by_symbol(amounts, best)
 
 

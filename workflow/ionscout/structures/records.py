@@ -8,6 +8,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from pymatgen.core import Structure
+
 Record = dict[str, Any]
 
 
@@ -77,3 +79,22 @@ def is_failure(record: Record) -> bool:
     bool
     """
     return "structure" not in record
+
+
+def read_structures(paths: Iterable[str | Path]) -> dict[str, Structure]:
+    """Read the crystals of shards.
+
+    Parameters
+    ----------
+    paths : iterable of str or Path
+
+    Returns
+    -------
+    dict of str to pymatgen.core.Structure
+        By material id.
+    """
+    return {
+        record["material_id"]: Structure.from_dict(record["structure"])
+        for path in paths
+        for record in read_records(path)
+    }

@@ -1,0 +1,105 @@
+from __future__ import annotations
+
+import re
+import xml.etree.ElementTree as ET
+
+import matplotlib as mpl
+import numpy as np
+import pandas as pd
+import pytest
+from scipy.cluster.hierarchy import fcluster, linkage, to_tree
+
+from ionscout.report import figures, figures_dynamics
+from ionscout.report.inputs import FUNNEL_COLUMNS
+
+
+def texts_of(svg: str) -> list[str]:
+    return [element.text or "" for element in ET.fromstring(svg).iter() if "text" in element.tag]
+
+
+@pytest.fixture
+def tree():
+    points = np.random.default_rng(3).normal(size=(90, 4))
+    return linkage(points, "ward")
+
+
+def test_sums_below_every_node_agree_with_a_walk_of_the_tree(tree):
+    values = np.random.default_rng(4).integers(0, 5, (90, 2))
+    sums = figures._sums_of_nodes(tree, values)
+    first = figures._first_leaf_of_nodes(tree)
+    for node in to_tree(tree, rd=True)[1]:
+        leaves = node.pre_order()
+        np.testing.assert_array_equal(sums[node.id], values[leaves].sum(axis=0))
+        assert first[node.id] in leaves
+
+
+def test_a_truncated_dendrogram_accounts_for_every_material(tree):
+    fast, slow = np.arange(90) % 7 == 0, np.arange(90) % 5 == 1
+    cluster = fcluster(tree, 5, "maxclust")
+    texts = texts_of(figures.draw_dendrogram(tree, fast=fast, slow=slow, cluster=cluster))
+    rows = {}
+    for name in ("cluster", "materials", "▲ fast", "■ slow"):
+        start = texts.index(name) + 1
+        rows[name] = [int(text.replace("·", "0")) for text in texts[start : start + 36]]
+    assert sum(rows["materials"]) == 90
+    assert sum(rows["▲ fast"]) == fast.sum()
+    assert sum(rows["■ slow"]) == slow.sum()
+    by_cluster = pd.Series(rows["materials"]).groupby(rows["cluster"]).sum()
+    assert by_cluster.to_dict() == pd.Series(cluster).value_counts().sort_index().to_dict()
+
+
+def test_two_materials_make_a_dendrogram():
+    ends = np.array([[0, 1, 0.5, 2]])
+    one = np.array([True, False])
+    svg = figures.draw_dendrogram(ends, fast=one, slow=~one, cluster=np.array([1, 2]))
+    assert "materials" in texts_of(svg)
+
+
+def test_the_funnel_tells_kept_unknowns_from_dropped_ones():
+    rows = [("hull", 10, 4, 1, 5, 9, 0, 0, 0, 0), ("band_gap", 9, 3, 2, 4, 3, 0, 0, 0, 0)]
+    svg = figures.draw_funnel(pd.DataFrame(rows, columns=FUNNEL_COLUMNS))
+    texts = texts_of(svg)
+    assert {"9 of 10 kept", "3 of 9 kept", "band gap"} <= set(texts)
+    root = ET.fromstring(svg)
+    hatched = [e for e in root.iter() if "url(#h" in e.get("style", "") + e.get("fill", "")]
+    # One bar and the legend's patch; the bar of the hull gate, empty, is drawn without a width.
+    assert len(hatched) == 3
+
+
+def test_bounds_are_arrows_and_values_are_not():
+    temperature_k = np.array([600.0, 700.0, 800.0])
+    nothing = np.full(3, np.nan)
+    none = np.array([])
+    value = np.array([1e-7, 1e-6, 1e-5])
+    bounded = figures_dynamics.ArrheniusSeries(
+        "a", temperature_k, nothing, nothing, nothing, value, none, none, none, none
+    )
+    valued = figures_dynamics.ArrheniusSeries(
+        "b", temperature_k, value, value / 2, value * 2, nothing, none, none, none, none
+    )
+
+    def patches(series):
+        svg = figures_dynamics.draw_arrhenius([series], target_temperature_k=300)
+        return len(re.findall(r'<g id="patch_', svg))
+
+    assert patches(bounded) - patches(valued) == 3
+
+
+def test_an_extrapolation_reaches_the_target_temperature():
+    point = np.array([900.0]), *(np.array([1e-5]),) * 3, np.array([np.nan])
+    line = np.linspace(300, 900, 5), *(np.geomspace(1e-9, 1e-5, 5),) * 3
+    no_line = (np.array([]),) * 4
+
+    def labels(*columns):
+        series = figures_dynamics.ArrheniusSeries("a", *point, *columns)
+        return texts_of(figures_dynamics.draw_arrhenius([series], target_temperature_k=300))
+
+    assert "300" in labels(*line)
+    assert "300" not in labels(*no_line)
+
+
+def test_drawing_leaves_the_settings_of_matplotlib_alone():
+    before = dict(mpl.rcParams)
+    rows = [("hull", 10, 4, 1, 5, 9, 0, 0, 0, 0)]
+    figures.draw_funnel(pd.DataFrame(rows, columns=FUNNEL_COLUMNS))
+    assert dict(mpl.rcParams) == before
