@@ -22,4 +22,6 @@ rule all:
     default_target: True
     input:
         expand("results/{campaign}/report/index.html", campaign=CAMPAIGN.campaign),
-        expand("results/{campaign}/transport/conductivity.csv", campaign=CAMPAIGN.campaign),
+        expand(
+            "results/{campaign}/transport/conductivity.csv", campaign=CAMPAIGN.campaign
+        ),

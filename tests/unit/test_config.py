@@ -18,7 +18,9 @@ def _campaign(**sections):
     return {"campaign": "test", "structures": {"sources": FOLDER}, **sections}
 
 
-@pytest.mark.parametrize("path", sorted(ROOT.glob("config/*.yaml")) + sorted(ROOT.glob("benchmarks/*.yaml")))
+@pytest.mark.parametrize(
+    "path", sorted(ROOT.glob("config/*.yaml")) + sorted(ROOT.glob("benchmarks/*.yaml"))
+)
 def test_campaigns_of_the_project_are_valid(path):
     load_campaign(yaml.safe_load(path.read_text()))
 
@@ -35,7 +37,10 @@ def test_campaigns_of_the_project_are_valid(path):
         ({"campaign": "a b", "structures": {"sources": FOLDER}}, "campaign"),
         ({"campaign": "test", "structures": {"sources": {"mine": {"kind": "foldr"}}}}, "foldr"),
         (
-            {"campaign": "test", "structures": {"sources": {"s": {"kind": "substitution", "parents": "x"}}}},
+            {
+                "campaign": "test",
+                "structures": {"sources": {"s": {"kind": "substitution", "parents": "x"}}},
+            },
             "'x' is not a source",
         ),
     ],

@@ -25,7 +25,14 @@ ROWS = [
 
 @pytest.fixture
 def manifest():
-    columns = "material_id candidate formula parent_id energy_above_hull_ev_atom band_gap_ev".split()
+    columns = [
+        "material_id",
+        "candidate",
+        "formula",
+        "parent_id",
+        "energy_above_hull_ev_atom",
+        "band_gap_ev",
+    ]
     table = pd.DataFrame([row[:6] for row in ROWS], columns=columns)
     return table.assign(reduced_formula=table["formula"], structure_hash="0" * 16)
 

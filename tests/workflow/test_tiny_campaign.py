@@ -10,11 +10,20 @@ import pytest
 
 from campaigns import TINY
 
-CONDUCTIVITY = (
-    "material_id formula engine verdict activation_energy_ev activation_energy_low_ev"
-    " activation_energy_high_ev sigma_300k_s_cm sigma_300k_low_s_cm sigma_300k_high_s_cm"
-    " audit_force_mae_ev_ang reason"
-).split()
+CONDUCTIVITY = [
+    "material_id",
+    "formula",
+    "engine",
+    "verdict",
+    "activation_energy_ev",
+    "activation_energy_low_ev",
+    "activation_energy_high_ev",
+    "sigma_300k_s_cm",
+    "sigma_300k_low_s_cm",
+    "sigma_300k_high_s_cm",
+    "audit_force_mae_ev_ang",
+    "reason",
+]
 
 
 def test_conductivity_has_its_columns_controls_and_reasons(tiny):

@@ -66,9 +66,7 @@ class FolderSource(Settings):
     )
 
 
-Source = Annotated[
-    BundledSource | SubstitutionSource | FolderSource, Field(discriminator="kind")
-]
+Source = Annotated[BundledSource | SubstitutionSource | FolderSource, Field(discriminator="kind")]
 STRUCTURE_SOURCE = TypeAdapter(Source)
 
 
@@ -76,7 +74,7 @@ class DisorderSettings(Settings):
     """How a disordered cell becomes an ordered representative."""
 
     max_sites: int = Field(120, ge=1, description="Largest ordered cell made, in atoms.")
-    max_supercell: int = Field(4, ge=1, description="Largest number of cells combined.")
+    max_supercell: int = Field(8, ge=1, description="Largest number of cells combined.")
     n_trials: int = Field(
         200, ge=1, description="Random decorations tried; the lowest Ewald energy is taken."
     )
@@ -86,9 +84,13 @@ class StructureSettings(Settings):
     """Where crystals come from and how they are curated."""
 
     sources: dict[Name, Source] = Field(min_length=1, description="Sources by name.")
-    shards: int = Field(2, ge=1, le=10_000, description="Number of pieces the materials are cut into.")
+    shards: int = Field(
+        2, ge=1, le=10_000, description="Number of pieces the materials are cut into."
+    )
     max_sites: int = Field(300, ge=1, description="Largest primitive cell accepted, in atoms.")
-    min_distance_ang: float = Field(0.5, gt=0, description="Closest approach of two atoms, in angstrom.")
+    min_distance_ang: float = Field(
+        0.5, gt=0, description="Closest approach of two atoms, in angstrom."
+    )
     disorder: DisorderSettings = DisorderSettings()
 
 
@@ -96,7 +98,9 @@ class MxrdSettings(Settings):
     """Modified X-ray diffraction pattern (Zhang 2019)."""
 
     wavelength_ang: float = Field(1.54184, gt=0, description="X-ray wavelength in angstrom.")
-    smearing_deg: float = Field(0.2, ge=0.05, description="Standard deviation of the peaks in degrees of 2 theta.")
+    smearing_deg: float = Field(
+        0.2, ge=0.05, description="Standard deviation of the peaks in degrees of 2 theta."
+    )
 
 
 class FeatureSettings(Settings):
@@ -115,10 +119,14 @@ class ModelSettings(Settings):
         ["sendek2017", "logistic"], min_length=1, description="Classifiers by name."
     )
     fast_threshold_s_cm: float = Field(
-        1e-4, gt=0, description="Room-temperature conductivity, in S/cm, from which a material is fast."
+        1e-4,
+        gt=0,
+        description="Room-temperature conductivity, in S/cm, from which a material is fast.",
     )
     ridge_penalty: float = Field(
-        1.0, gt=0, description="L2 penalty of the retrained logistic regression, on standardised columns."
+        1.0,
+        gt=0,
+        description="L2 penalty of the retrained logistic regression, on standardised columns.",
     )
 
 
@@ -133,13 +141,17 @@ class Gate(Settings):
     """A gate of the funnel; each answers pass, fail or unknown."""
 
     enabled: bool = Field(True, description="Is the gate applied?")
-    on_unknown: OnUnknown = Field("keep", description="What becomes of a material without an answer.")
+    on_unknown: OnUnknown = Field(
+        "keep", description="What becomes of a material without an answer."
+    )
 
 
 class ElementGate(Gate):
     """Refuses materials that contain unwanted elements."""
 
-    transition_metals: bool = Field(True, description="Refuse the metals of groups 3 to 12, La to Lu left out?")
+    transition_metals: bool = Field(
+        True, description="Refuse the metals of groups 3 to 12, La to Lu left out?"
+    )
     elements: list[str] = Field([], description="Further elements to refuse, by symbol.")
 
 
@@ -152,7 +164,9 @@ class BandGapGate(Gate):
 class HullGate(Gate):
     """Refuses unstable materials."""
 
-    max_ev_atom: float = Field(0.05, ge=0, description="Largest energy above the hull in eV per atom.")
+    max_ev_atom: float = Field(
+        0.05, ge=0, description="Largest energy above the hull in eV per atom."
+    )
 
 
 class ModelGate(Gate):
@@ -164,7 +178,7 @@ class ModelGate(Gate):
 
 
 class CellGate(Gate):
-    """Refuses materials whose molecular dynamics would not fit the budget (`dynamics.max_atoms`)."""
+    """Refuses materials whose cell for dynamics would exceed `dynamics.max_atoms`."""
 
 
 class GateSettings(Settings):
@@ -181,7 +195,9 @@ class ControlSettings(Settings):
     """A known material that runs beside the candidates."""
 
     material_id: MaterialId = Field(description="Its id; `bundled-...` is always there.")
-    temperatures_k: list[Temperature] = Field(min_length=1, description="Its temperatures in kelvin.")
+    temperatures_k: list[Temperature] = Field(
+        min_length=1, description="Its temperatures in kelvin."
+    )
 
 
 class ScreeningSettings(Settings):
@@ -200,7 +216,9 @@ class ScreeningSettings(Settings):
 class RelaxSettings(Settings):
     """Relaxation of cell and sites by the engine."""
 
-    force_tolerance_ev_ang: float = Field(0.05, gt=0, description="Largest force left, in eV per angstrom.")
+    force_tolerance_ev_ang: float = Field(
+        0.05, gt=0, description="Largest force left, in eV per angstrom."
+    )
     max_steps: int = Field(200, ge=0, description="Most steps; 0 leaves the structure as it is.")
 
 
@@ -219,9 +237,15 @@ class GpawSettings(Settings):
         1.5, ge=0, description="k-points per reciprocal angstrom; 0 is the Gamma point alone."
     )
     smearing_ev: float = Field(0.05, ge=0, description="Fermi-Dirac width in eV.")
-    energy_tolerance_ev: float = Field(1e-4, gt=0, description="Convergence of the energy, in eV per valence electron.")
-    density_tolerance: float = Field(1e-4, gt=0, description="Convergence of the density, per valence electron.")
-    eigenstates_tolerance: float = Field(1e-6, gt=0, description="Convergence of the eigenstates, in eV^2 per valence electron.")
+    energy_tolerance_ev: float = Field(
+        1e-4, gt=0, description="Convergence of the energy, in eV per valence electron."
+    )
+    density_tolerance: float = Field(
+        1e-4, gt=0, description="Convergence of the density, per valence electron."
+    )
+    eigenstates_tolerance: float = Field(
+        1e-6, gt=0, description="Convergence of the eigenstates, in eV^2 per valence electron."
+    )
     ranks: int = Field(1, ge=1, description="MPI ranks; above 1 runs `mpiexec gpaw python`.")
 
 
@@ -236,7 +260,8 @@ class DynamicsSettings(Settings):
     """Molecular dynamics of the shortlist."""
 
     engine: Literal["auto", "chgnet", "gpaw", "lennard-jones"] = Field(
-        "auto", description="What computes the forces; `auto` takes the best that is installed and fits."
+        "auto",
+        description="What computes the forces; `auto` takes the best that is installed and fits.",
     )
     temperatures_k: list[Temperature] = Field(
         [800, 1000, 1200], min_length=1, description="The candidates' temperatures in kelvin."
@@ -246,7 +271,9 @@ class DynamicsSettings(Settings):
     timestep_fs: float | None = Field(
         None, gt=0, le=5, description="Time step in fs; by the lightest ion where empty."
     )
-    thermostat_time_ps: float = Field(0.2, gt=0, description="Relaxation time of the thermostat in ps.")
+    thermostat_time_ps: float = Field(
+        0.2, gt=0, description="Relaxation time of the thermostat in ps."
+    )
     frame_interval_fs: float = Field(20.0, gt=0, description="Time between stored frames in fs.")
     segment_ps: float = Field(1.0, gt=0, description="Time between restart files in ps.")
     min_image_distance_ang: float = Field(
@@ -269,7 +296,9 @@ class TransportSettings(Settings):
     min_temperatures: int = Field(
         3, ge=3, description="Fewest diffusive temperatures for an Arrhenius extrapolation."
     )
-    target_temperature_k: Temperature = Field(300.0, description="Temperature extrapolated to, in kelvin.")
+    target_temperature_k: Temperature = Field(
+        300.0, description="Temperature extrapolated to, in kelvin."
+    )
 
 
 class Campaign(Settings):
@@ -278,7 +307,10 @@ class Campaign(Settings):
     campaign: Name = Field(description="Its name; results go to `results/<campaign>/`.")
     seed: int = Field(2026, ge=0, lt=2**32, description="Seed of everything random.")
     max_failure_rate: float = Field(
-        0.5, ge=0, le=1, description="A stage stops the campaign when more than this share of its materials fails."
+        0.5,
+        ge=0,
+        le=1,
+        description="A stage stops the campaign when more than this share of its materials fails.",
     )
     structures: StructureSettings
     features: FeatureSettings = FeatureSettings()
@@ -346,7 +378,9 @@ def _explain(fault: Any) -> str:
     tags = {"bundled", "substitution", "folder"}
     path = [str(part) for part in fault["loc"]]
     key = ".".join(
-        part for i, part in enumerate(path) if not (part in tags and path[i - 2 : i - 1] == ["sources"])
+        part
+        for i, part in enumerate(path)
+        if not (part in tags and path[i - 2 : i - 1] == ["sources"])
     )
     if fault["type"] == "extra_forbidden":
         return f"config: unknown key {key!r}{_nearest(path[-1])}"

@@ -63,7 +63,11 @@ def _keys(
     for name, field in model.model_fields.items():
         default = field.get_default() if instance is None else getattr(instance, name)
         if not _is_section(field):
-            yield f"{prefix}{name}", field, "required" if field.is_required() and instance is None else default
+            yield (
+                f"{prefix}{name}",
+                field,
+                "required" if field.is_required() and instance is None else default,
+            )
         elif prefix:
             yield from _keys(field.annotation, f"{prefix}{name}.", default)
 

@@ -12,7 +12,7 @@ from ionscout.config import load_campaign
 from ionscout.errors import ConfigError
 from ionscout.job import end_with_parent
 from ionscout.stages import STAGE_VERSIONS
-from ionscout.structures.sources.folder import folder_files
+from ionscout.structures.files import folder_files
 
 if workflow.exec_mode.name == "SUBPROCESS":
     end_with_parent()
@@ -81,13 +81,17 @@ def read_table(path):
 def _shard_contents(path, modified):
     contents = {}
     for row in read_table(path):
-        contents.setdefault(int(row["shard"]), []).append((row["material_id"], row["structure_hash"]))
+        contents.setdefault(int(row["shard"]), []).append(
+            (row["material_id"], row["structure_hash"])
+        )
     return contents
 
 
 def shard_contents(wildcards):
     """The materials of a shard and the hashes of their crystals."""
-    path = checkpoints.curate_structures.get(campaign=wildcards.campaign).output.manifest
+    path = checkpoints.curate_structures.get(
+        campaign=wildcards.campaign
+    ).output.manifest
     contents = _shard_contents(str(path), Path(path).stat().st_mtime_ns)
     return sorted(contents.get(int(wildcards.shard), []))
 
@@ -107,9 +111,13 @@ def source_files(wildcards):
     """What a source is made from: another source, or the user's files."""
     source = SOURCES[wildcards.source]
     if source.kind == "substitution":
-        return [f"results/{wildcards.campaign}/structures/sources/{source.parents}.jsonl.gz"]
+        return [
+            f"results/{wildcards.campaign}/structures/sources/{source.parents}.jsonl.gz"
+        ]
     if source.kind == "folder":
-        labels = [source.labels] if source.labels and Path(source.labels).exists() else []
+        labels = (
+            [source.labels] if source.labels and Path(source.labels).exists() else []
+        )
         return folder_files(source.path) + labels
     return [str(Path(workflow.basedir) / "resources" / "crystals.yaml")]
 
@@ -123,13 +131,17 @@ def shortlist(wildcards):
 
 def shortlisted(wildcards):
     """The shortlist's row of one material."""
-    return next(row for row in shortlist(wildcards) if row["material_id"] == wildcards.material)
+    return next(
+        row for row in shortlist(wildcards) if row["material_id"] == wildcards.material
+    )
 
 
 def shortlisted_shard(wildcards):
     """The shard of curated crystals that holds a shortlisted material."""
     output = checkpoints.curate_structures.get(campaign=wildcards.campaign).output
-    row = next(r for r in read_table(output.manifest) if r["material_id"] == wildcards.material)
+    row = next(
+        r for r in read_table(output.manifest) if r["material_id"] == wildcards.material
+    )
     return output.shards[int(row["shard"])]
 
 

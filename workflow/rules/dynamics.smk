@@ -14,7 +14,9 @@ rule prepare_cell:
         mem_mb=4000,
         runtime=240,
     params:
-        stage=stage("dynamics", dynamics={**CELL_SETTINGS, **RELAX_SETTINGS, **ENGINE_SETTINGS}),
+        stage=stage(
+            "dynamics", dynamics={**CELL_SETTINGS, **RELAX_SETTINGS, **ENGINE_SETTINGS}
+        ),
         structure_hash=lambda wildcards: shortlisted(wildcards)["structure_hash"],
         engine=lambda wildcards: shortlisted(wildcards)["engine"],
     script:

@@ -14,7 +14,9 @@ rule pull_structures:
         mem_mb=2000,
         runtime=60,
     params:
-        stage=lambda wildcards: stage("structures", source=dump(SOURCES[wildcards.source])),
+        stage=lambda wildcards: stage(
+            "structures", source=dump(SOURCES[wildcards.source])
+        ),
     script:
         "../scripts/pull_structures.py"
 

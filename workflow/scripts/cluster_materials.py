@@ -3,18 +3,23 @@
 import numpy as np
 import pandas as pd
 
+from ionscout.config import ClusterSettings
 from ionscout.job import start_job
-from ionscout.models.enrichment import test_enrichment
-from ionscout.models.ward import cluster_ward
+from ionscout.models import cluster_materials, enrich_clusters
 
 stage = snakemake.params.stage
-logger = start_job(snakemake.log[0], f"cluster_materials {snakemake.wildcards.clustering}")
+clustering = snakemake.wildcards.clustering
+logger = start_job(snakemake.log[0], f"cluster_materials {clustering}")
 
-features = pd.read_parquet(snakemake.input.features)
-clusters, linkage, material_ids = cluster_ward(features, n_clusters=stage["clusters"]["n_clusters"])
-enrichment = test_enrichment(
+clusters, linkage, material_ids = cluster_materials(
+    clustering,
+    pd.read_parquet(snakemake.input.features),
+    ClusterSettings(**stage["clusters"]),
+)
+enrichment = enrich_clusters(
     clusters,
     pd.read_parquet(snakemake.input.labels),
+    pd.read_parquet(snakemake.input.manifest),
     fast_threshold_s_cm=stage["fast_threshold_s_cm"],
 )
 logger.info("%d materials in %d clusters", len(material_ids), enrichment["cluster"].nunique())

@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from ionscout.features import check_failure_rate
+from ionscout.failures import check_failure_rate
 from ionscout.job import start_job
 
 descriptors = snakemake.wildcards.descriptors
@@ -11,7 +11,14 @@ logger = start_job(snakemake.log[0], f"gather_features {descriptors}")
 features = pd.concat([pd.read_parquet(path) for path in snakemake.input]).sort_index()
 failures = features.loc[features["reason"] != "", ["reason"]].reset_index()
 failures = failures.assign(source="", stage=f"features {descriptors}")
-check_failure_rate(f"features {descriptors}", len(failures), len(features), snakemake.params.stage["max_failure_rate"])
+check_failure_rate(
+    f"features {descriptors}",
+    failures.to_dict("records"),
+    n_left=len(features) - len(failures),
+    limit=snakemake.params.stage["max_failure_rate"],
+)
 logger.info("%d structures, %d incomplete", len(features), len(failures))
-failures[["material_id", "source", "stage", "reason"]].to_csv(snakemake.output.failures, index=False)
+failures[["material_id", "source", "stage", "reason"]].to_csv(
+    snakemake.output.failures, index=False
+)
 features.to_parquet(snakemake.output.features)

@@ -12,7 +12,9 @@ stage = snakemake.params.stage
 logger = start_job(snakemake.log[0], "screen_materials")
 
 manifest = pd.read_parquet(snakemake.input.manifest)
-predictions = dict(zip(stage["models"], map(pd.read_parquet, snakemake.input.predictions), strict=True))
+predictions = dict(
+    zip(stage["models"], map(pd.read_parquet, snakemake.input.predictions), strict=True)
+)
 gates = GateSettings(**stage["gates"])
 answers = judge_materials(
     manifest,

@@ -20,5 +20,7 @@ chosen = select_shortlist(
     DynamicsSettings(**stage["dynamics"]),
 )
 for row in chosen.itertuples():
-    logger.info("%d. %s (%s, %s, %d atoms)", row.rank, row.material_id, row.role, row.engine, row.n_atoms)
+    logger.info(
+        "%d. %s (%s, %s, %d atoms)", row.rank, row.material_id, row.role, row.engine, row.n_atoms
+    )
 chosen.to_csv(snakemake.output.shortlist, index=False)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pandas as pd
 
 from ionscout.config import GateSettings
+from ionscout.labels import known_classes
 from ionscout.screening.gates import FAIL, PASS, UNKNOWN, gate_names, turns_away
 
 
@@ -40,8 +41,8 @@ def count_funnel(
     """
     table = gates_table.set_index("material_id")
     candidate = manifest.set_index("material_id")["candidate"].reindex(table.index).astype(bool)
-    fast, slow = split_labels(labels, fast_threshold_s_cm=fast_threshold_s_cm)
-    is_fast, is_slow = table.index.isin(fast), table.index.isin(slow)
+    known = known_classes(labels, fast_threshold_s_cm=fast_threshold_s_cm)
+    is_fast, is_slow = (table.index.isin(known.index[known == fast]) for fast in (True, False))
     alive = pd.Series(True, index=table.index)
     rows = []
     for name in gate_names():
@@ -54,7 +55,10 @@ def count_funnel(
             {
                 "gate": name,
                 "n_in": len(answers),
-                **{f"n_{answer}": int((answers == answer).sum()) for answer in (PASS, FAIL, UNKNOWN)},
+                **{
+                    f"n_{answer}": int((answers == answer).sum())
+                    for answer in (PASS, FAIL, UNKNOWN)
+                },
                 "n_out": int((alive & candidate).sum()),
                 "known_fast_in": int((before & is_fast).sum()),
                 "known_fast_out": int((alive & is_fast).sum()),
@@ -63,10 +67,3 @@ def count_funnel(
             }
         )
     return pd.DataFrame(rows)
-
-
-def split_labels(labels: pd.DataFrame, *, fast_threshold_s_cm: float) -> tuple[set[str], set[str]]:
-    """Split the labelled materials into known fast and known slow ones."""
-    above = labels["sigma_rt_s_cm"] >= fast_threshold_s_cm
-    bound = labels["is_upper_bound"].astype(bool)
-    return set(labels.loc[above & ~bound, "material_id"]), set(labels.loc[~above, "material_id"])

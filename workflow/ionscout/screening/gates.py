@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from pymatgen.core import Composition, Element, Structure
 
-from ionscout.config import DynamicsSettings, ElementGate, GateSettings
+from ionscout.config import DynamicsSettings, ElementGate, Gate, GateSettings
 from ionscout.dynamics.prepare import count_md_atoms
 from ionscout.errors import DynamicsError
 
@@ -141,8 +141,8 @@ def judge_materials(
     ).reset_index()
 
 
-def turns_away(answers: pd.Series, gate) -> pd.Series:
-    """Say which materials a gate turns away: those that fail, and the unknown where it drops them."""
+def turns_away(answers: pd.Series, gate: Gate) -> pd.Series:
+    """Say which materials a gate turns away: failed ones, and unknown ones where it drops them."""
     if not gate.enabled:
         return pd.Series(False, index=answers.index)
     refused = answers == FAIL

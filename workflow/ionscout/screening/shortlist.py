@@ -14,10 +14,20 @@ from ionscout.dynamics.prepare import count_md_atoms
 from ionscout.errors import CampaignError
 from ionscout.screening.gates import UNKNOWN, gate_names
 
-COLUMNS = (
-    "rank material_id role formula structure_hash n_atoms engine engine_reason"
-    " temperatures_k score cluster reason"
-).split()
+COLUMNS = [
+    "rank",
+    "material_id",
+    "role",
+    "formula",
+    "structure_hash",
+    "n_atoms",
+    "engine",
+    "engine_reason",
+    "temperatures_k",
+    "score",
+    "cluster",
+    "reason",
+]
 
 
 def select_shortlist(
@@ -113,15 +123,17 @@ def _rank_candidates(table: pd.DataFrame, size: int, exclude: set[str]) -> list[
     return chosen
 
 
-def _explain(
-    name: str, role: str, row: pd.Series, predictions: Mapping[str, pd.DataFrame]
-) -> str:
+def _explain(name: str, role: str, row: pd.Series, predictions: Mapping[str, pd.DataFrame]) -> str:
     """Say why a material is on the shortlist."""
     votes = []
     for model, table in predictions.items():
         probability = table.set_index("material_id")["probability"].get(name, np.nan)
-        votes.append(f"{model} {probability:.2f}" if np.isfinite(probability) else f"{model} unknown")
+        votes.append(
+            f"{model} {probability:.2f}" if np.isfinite(probability) else f"{model} unknown"
+        )
     unknown = [gate for gate in gate_names() if row[gate] == UNKNOWN]
     what = "control, always added" if role != "candidate" else "passed the gates"
-    doubt = f"; unknown to the gates {', '.join(unknown)}" if unknown and role == "candidate" else ""
+    doubt = (
+        f"; unknown to the gates {', '.join(unknown)}" if unknown and role == "candidate" else ""
+    )
     return f"{what}; probability of being fast: {', '.join(votes)}{doubt}"
