@@ -43,10 +43,7 @@ def shortened() -> dict:
 def tables(project: Project) -> dict[str, bytes]:
     """All tables that a person would open."""
     root = project.results("demo")
-    return {
-        str(path.relative_to(root)): path.read_bytes()
-        for path in sorted(root.rglob("*.csv"))
-    }
+    return {str(path.relative_to(root)): path.read_bytes() for path in sorted(root.rglob("*.csv"))}
 
 
 def test_slurm_gives_the_same_tables(slurm: Path, tmp_path: Path, monkeypatch):

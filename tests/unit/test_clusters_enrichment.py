@@ -3,6 +3,7 @@ from math import comb
 import numpy as np
 import pandas as pd
 import pytest
+
 from ionscout.models import enrich_clusters
 from ionscout.models.enrichment import ENRICHMENT_COLUMNS, correct_holm
 

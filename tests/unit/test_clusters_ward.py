@@ -1,12 +1,13 @@
 import numpy as np
 import pandas as pd
 import pytest
-from ionscout.config import ClusterSettings
-from ionscout.errors import ModelError
-from ionscout.models import cluster_materials, cluster_ward
 from scipy.cluster.hierarchy import dendrogram
 from sklearn.cluster import AgglomerativeClustering
 from sklearn.metrics import adjusted_rand_score
+
+from ionscout.config import ClusterSettings
+from ionscout.errors import ModelError
+from ionscout.models import cluster_materials, cluster_ward
 
 
 def patterns(rng, *, n=60, centres=4, spread=0.3):

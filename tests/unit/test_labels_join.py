@@ -3,6 +3,7 @@ import math
 import numpy as np
 import pandas as pd
 import pytest
+
 from ionscout.errors import LabelError
 from ionscout.labels import LABEL_COLUMNS, duplicate_groups, join_labels, known_classes
 

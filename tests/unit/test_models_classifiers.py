@@ -6,13 +6,14 @@ from typing import get_args
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.optimize import minimize
+from sklearn.utils.validation import check_is_fitted
+
 from ionscout.config import ClusterSettings, ModelSettings
 from ionscout.errors import ModelError
 from ionscout.models import CLASSIFIERS, CLUSTERINGS, load_model, train_model
 from ionscout.models.logistic import build_logistic
 from ionscout.models.sendek2017 import SENDEK_COLUMNS, Sendek2017Classifier
-from scipy.optimize import minimize
-from sklearn.utils.validation import check_is_fitted
 
 COLUMNS = list(SENDEK_COLUMNS)
 SETTINGS = ModelSettings()

@@ -1,8 +1,9 @@
 import numpy as np
 import pytest
-from ionscout.models.scores import balanced_accuracy, log_loss, misclassification, roc_auc, score
 from scipy.stats import norm
 from sklearn import metrics
+
+from ionscout.models.scores import balanced_accuracy, log_loss, misclassification, roc_auc, score
 
 
 def draw(rng, *, n_fast=6, n_slow=20, shift=1.5):

@@ -2,10 +2,11 @@
 
 import pandas as pd
 import pytest
+from pymatgen.core import Structure
+
 from ionscout.config import ModelSettings
 from ionscout.features import describe_materials
 from ionscout.models import train_model
-from pymatgen.core import Structure
 
 # Its value in the table is a slip of a thousand: single crystals of Li3N reach 5.75e-4 S/cm.
 CORRECTED_S_CM = {"Li3N": 5.75e-4}

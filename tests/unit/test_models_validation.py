@@ -3,6 +3,9 @@ from functools import partial
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.model_selection import LeaveOneGroupOut, LeaveOneOut, cross_val_predict
+from sklearn.neighbors import KNeighborsClassifier
+
 from ionscout.models.logistic import build_logistic
 from ionscout.models.scores import misclassification, roc_auc
 from ionscout.models.training_set import TrainingSet, make_training_set
@@ -12,8 +15,6 @@ from ionscout.models.validation import (
     randomised_misclassification,
     validate,
 )
-from sklearn.model_selection import LeaveOneGroupOut, LeaveOneOut, cross_val_predict
-from sklearn.neighbors import KNeighborsClassifier
 
 RIDGE = build_logistic(ridge_penalty=1.0, seed=0)
 

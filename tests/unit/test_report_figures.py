@@ -79,7 +79,7 @@ def test_bounds_are_arrows_and_values_are_not():
     )
 
     def patches(series):
-        svg = figures_dynamics.draw_arrhenius([series], target_temperature_k=300)
+        svg = figures_dynamics.draw_arrhenius([series])
         return len(re.findall(r'<g id="patch_', svg))
 
     assert patches(bounded) - patches(valued) == 3
@@ -92,7 +92,7 @@ def test_an_extrapolation_reaches_the_target_temperature():
 
     def labels(*columns):
         series = figures_dynamics.ArrheniusSeries("a", *point, *columns)
-        return texts_of(figures_dynamics.draw_arrhenius([series], target_temperature_k=300))
+        return texts_of(figures_dynamics.draw_arrhenius([series]))
 
     assert "300" in labels(*line)
     assert "300" not in labels(*no_line)

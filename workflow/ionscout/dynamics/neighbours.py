@@ -31,9 +31,7 @@ class Pairs:
 
     def select(self, mask: np.ndarray) -> Pairs:
         """Return the pairs that a boolean mask or an index array picks, in its order."""
-        return Pairs(
-            self.first[mask], self.second[mask], self.image[mask], self.distance_ang[mask]
-        )
+        return Pairs(self.first[mask], self.second[mask], self.image[mask], self.distance_ang[mask])
 
     def vectors_ang(self, positions_ang: np.ndarray, cell_ang: np.ndarray) -> np.ndarray:
         """Return the vectors from the first to the second atoms, shape (n_pairs, 3)."""

@@ -25,6 +25,7 @@ from ionscout.report.drawing import (
     open_figure,
 )
 from ionscout.report.tables import format_number
+from ionscout.transport.conductivity import ROOM_TEMPERATURE_K
 
 _SERIES = [
     (colour, marker)
@@ -83,15 +84,13 @@ def draw_msd(msd: pd.DataFrame, diffusivity: pd.DataFrame, *, name: str) -> str:
     return svg[0]
 
 
-def draw_arrhenius(series: Sequence[ArrheniusSeries], *, target_temperature_k: float) -> str:
+def draw_arrhenius(series: Sequence[ArrheniusSeries]) -> str:
     """Draw the diffusivities of all materials over 1000/T.
 
     Parameters
     ----------
     series : sequence of ArrheniusSeries
         One a material.
-    target_temperature_k : float
-        The temperature extrapolated to, in kelvin; marked where a line reaches it.
 
     Returns
     -------
@@ -103,7 +102,7 @@ def draw_arrhenius(series: Sequence[ArrheniusSeries], *, target_temperature_k: f
         for one, (colour, marker) in zip(series, _cycle_styles(len(series)), strict=True):
             _draw_series(axes, one, colour, marker)
         if any(one.line_temperature_k.size for one in series):
-            axes.axvline(1000 / target_temperature_k, color=GREY, linewidth=0.8, linestyle=":")
+            axes.axvline(1000 / ROOM_TEMPERATURE_K, color=GREY, linewidth=0.8, linestyle=":")
         axes.set_yscale("log")
         label_decades(axes.yaxis)
         axes.set_xlabel("1000 / T (1/K)")

@@ -96,7 +96,6 @@ def software_versions() -> dict[str, str]:
 
 def _sections(tables: Tables, campaign: dict[str, Any], versions: dict[str, str]) -> list[Section]:
     threshold_s_cm = campaign["models"]["fast_threshold_s_cm"]
-    target_k = campaign["transport"]["target_temperature_k"]
     return [
         sections.show_results(tables),
         sections.describe_materials(tables),
@@ -104,7 +103,7 @@ def _sections(tables: Tables, campaign: dict[str, Any], versions: dict[str, str]
         sections.show_ranking(tables),
         sections.show_models(tables, fast_threshold_s_cm=threshold_s_cm),
         sections.show_clusters(tables, fast_threshold_s_cm=threshold_s_cm),
-        sections_dynamics.show_dynamics(tables, target_temperature_k=target_k),
+        sections_dynamics.show_dynamics(tables),
         sections_dynamics.show_audit(tables),
         sections_dynamics.show_failures(tables),
         sections_dynamics.explain(),

@@ -26,6 +26,7 @@ from ionscout.report.tables import (
     verdict_cell,
     verdict_column,
 )
+from ionscout.transport.conductivity import ROOM_TEMPERATURE_K
 
 N_FAILURES = 100
 N_EXAMPLES = 3
@@ -63,7 +64,7 @@ _VERDICTS_EXPLAINED = (
 )
 
 
-def show_dynamics(tables: Tables, *, target_temperature_k: float) -> Section:
+def show_dynamics(tables: Tables) -> Section:
     """Show the diffusivities, their temperature dependence and where they come from."""
     blocks: list[Block] = []
     if tables.diffusivity.empty:
@@ -75,11 +76,11 @@ def show_dynamics(tables: Tables, *, target_temperature_k: float) -> Section:
     if series:
         blocks.append(
             Figure(
-                figures.draw_arrhenius(series, target_temperature_k=target_temperature_k),
+                figures.draw_arrhenius(series),
                 "Arrhenius plot of all materials",
                 "Lithium diffusivity over inverse temperature, with intervals. Arrows point down"
                 " from upper bounds. A line with its band is drawn only where the extrapolation"
-                f" to {target_temperature_k:g} K (dotted) is supported.",
+                f" to {ROOM_TEMPERATURE_K:g} K (dotted) is supported.",
             )
         )
     blocks.append(_diffusivity_table(_with_formula(tables.diffusivity, tables)))

@@ -9,8 +9,9 @@ from dataclasses import dataclass
 
 import pandas as pd
 from pymatgen.analysis.structure_matcher import StructureMatcher
-from pymatgen.core import Structure
+from pymatgen.core import Composition, Structure
 from pymatgen.symmetry.analyzer import SpacegroupAnalyzer
+from pymatgen.util.string import formula_double_format
 
 from ionscout.config import StructureSettings
 from ionscout.errors import StructureError
@@ -292,6 +293,12 @@ def _seed_of(seed: int, material_id: str) -> int:
     return int.from_bytes(hashlib.sha256(f"{seed} {material_id}".encode()).digest()[:8])
 
 
+def _formula(composition: Composition) -> str:
+    """Write a cell's formula without spaces and ones: `Li6PS5Cl`."""
+    elements = sorted(composition, key=lambda element: element.X)
+    return "".join(f"{e.symbol}{formula_double_format(composition[e])}" for e in elements)
+
+
 def _manifest_row(
     material: CuratedMaterial, settings: StructureSettings, duplicate_of: str | None
 ) -> Record:
@@ -300,7 +307,7 @@ def _manifest_row(
         "material_id": material.material_id,
         "source": material.source,
         "candidate": settings.sources[material.source].candidates,
-        "formula": composition.formula,
+        "formula": _formula(composition),
         "reduced_formula": composition.reduced_formula,
         "chemical_system": composition.chemical_system,
         "n_sites": len(material.structure),

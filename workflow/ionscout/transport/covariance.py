@@ -1,4 +1,4 @@
-"""Covariance of a measured mean squared displacement, and what the theory leaves out."""
+"""Covariance of a measured mean squared displacement, and of walkers that move as one."""
 
 from __future__ import annotations
 
@@ -51,29 +51,33 @@ def msd_covariance(
     return 2 * total / (origins[:, None] * origins[None, :] * n_walkers)
 
 
-def concerted_variance(samples: NDArray, level=.05) -> float:
-    """Variance of a grand mean that walkers moving together add to independent ones'.
+def concerted_factor(samples: NDArray, *, significance: float = 0.2) -> float:
+    """How many walkers move as one.
 
     Parameters
     ----------
     samples : ndarray, shape (n_blocks, n_walkers)
-        An estimate a walker and block of time.
+        A squared displacement, or an estimate made of them, a walker and block of time.
+    significance : float, optional
+        Level of the F test below which walkers are taken as independent.
 
     Returns
     -------
     float
-        The blocks' variance component over their number; 0 unless an F test
-        (two-way analysis of variance without replication) sees it at 5 %.
+        The factor by which the variance of the mean over walkers exceeds that of
+        independent ones: the ratio of the mean squares between blocks and of the
+        rest, in a two-way analysis of variance without replication. 1 where the
+        test does not see it or there is too little to test.
     """
     n_blocks, n_walkers = samples.shape
     if n_blocks < 3 or n_walkers < 2:
-        return 0.0
+        return 1.0
     mean = samples.mean()
     block, walker = samples.mean(axis=1) - mean, samples.mean(axis=0) - mean
     rest = samples - mean - block[:, None] - walker[None, :]
     freedom = (n_blocks - 1) * (n_walkers - 1)
     between = n_walkers * (block**2).sum() / (n_blocks - 1)
     within = (rest**2).sum() / freedom
-    if within <= 0 or stats.f.sf(between / within, n_blocks - 1, freedom) > level:
-        return 0.0
-    return (between - within) / (n_walkers * n_blocks)
+    if within <= 0 or stats.f.sf(between / within, n_blocks - 1, freedom) > significance:
+        return 1.0
+    return between / within

@@ -1,9 +1,10 @@
 """The tracer diffusivity of a trajectory, with an interval that is true.
 
-The slope of the MSD is fitted by generalised least squares within a window that
-starts where the walk has become diffusive. Its variance has three parts: that of
-Gaussian walkers (exact, `msd_covariance`), what the scatter between the ions shows
-beyond it (few or unlike jumps), and what ions moving together add.
+The slope of the MSD is fitted by generalised least squares in a window that starts
+where the walk has become diffusive. Its variance has three parts: that of Gaussian
+walkers (exact, `covariance.msd_covariance`); what the scatter between the ions shows
+beyond it, for ions jump seldom and are not alike; and a factor where ions move
+together. A slope that may still fall beyond the window widens the interval downwards.
 """
 
 from __future__ import annotations
@@ -12,29 +13,72 @@ from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy import stats
 
 from ionscout.errors import TransportError
-from ionscout.transport.covariance import concerted_variance, msd_covariance
-from ionscout.transport.msd import atom_chunks, mean_squared_displacement
+from ionscout.transport.msd import mean_squared_displacement
+from ionscout.transport.posterior import Posterior
+from ionscout.transport.slope import SlopeFit, fit_slope, part_slopes, stride_of
 
 CM2_S_PER_ANG2_PS = 1e-4
+LEAST_FRAMES = 30
+PLAIN_LAGS = 100
+PARTS_LAG = 8
 
-NET_MSD_ANG2 = 4.0
-VIBRATION_PS = 0.5
-LATEST_START = 0.3
-LATEST_END = 0.6
-WINDOW_RATIO = 8
-N_LAGS = 12
-LINEARITY_P = 0.1
+
+@dataclass(frozen=True)
+class FitRules:
+    """How the window of the fit is found.
+
+    Parameters
+    ----------
+    vibration_ps : float
+        Lag at which vibration is forgotten; no window starts before it.
+    net_msd_ang2 : float
+        What the MSD must have gained since then: about a squared jump length, so that
+        most ions have jumped and forgotten it. He et al., npj Comput. Mater. 4, 18
+        (2018), doi:10.1038/s41524-018-0074-y, ask for half of that.
+    intercept_ratio : float
+        Largest intercept, as a share of the diffusive part of the MSD at the start:
+        ions that jump back have a large one until they forget where they came from.
+    linearity_p : float
+        The window starts later while a straight line is less probable than this.
+    latest_start, latest_end : float
+        Largest start and end of the window, as shares of the trajectory.
+    window_ratio : float
+        End over start of the window; still longer lags add nothing but noise.
+    n_lags : int
+        Lags in the window, evenly spaced in their logarithm.
+    jump_length_ang : float
+        A long jump between lithium sites, from which the scatter between few ions
+        is foreseen.
+    jump_weight : float
+        The number of degrees of freedom that foresight is worth.
+    """
+
+    vibration_ps: float = 0.5
+    net_msd_ang2: float = 8.0
+    intercept_ratio: float = 1.0
+    linearity_p: float = 0.1
+    latest_start: float = 0.3
+    latest_end: float = 0.6
+    window_ratio: float = 8.0
+    n_lags: int = 12
+    jump_length_ang: float = 3.0
+    jump_weight: float = 8.0
+
+
+FIT_RULES = FitRules()
 
 
 @dataclass(frozen=True)
 class Diffusivity:
-    """A tracer diffusivity and its posterior.
+    """A tracer diffusivity, its posterior and the fit it comes from.
 
-    The posterior of D is an inverse gamma distribution of the given shape (that of
-    a variance estimated from 2 `shape` independent squares) about `d_cm2_s`.
+    `d_cm2_s` is the fitted slope over 6 (0 where the slope is negative), `sd_cm2_s`
+    its standard deviation, `low_cm2_s` and `high_cm2_s` bound the central credible
+    interval. `exponent` is the log-log slope of the MSD in the window, `intercept_ang2`
+    where the line meets lag 0, `linearity_p` the probability of a worse straight line,
+    `block_d_cm2_s` and `block_sd_cm2_s` the slopes of three consecutive parts of the run.
     """
 
     d_cm2_s: float
@@ -42,91 +86,180 @@ class Diffusivity:
     low_cm2_s: float
     high_cm2_s: float
     credible_level: float
-    shape: float
+    posterior: Posterior
     fit_start_ps: float
     fit_end_ps: float
     exponent: float
     intercept_ang2: float
     linearity_p: float
-    net_msd_ang2: float
-    lag_ps: NDArray = field(repr=False)
+    concerted_ions: float
+    block_d_cm2_s: tuple[float, ...]
+    block_sd_cm2_s: tuple[float, ...]
     msd_ang2: NDArray = field(repr=False)
 
+    @property
+    def net_msd_ang2(self) -> float:
+        """Diffusive part of the MSD at the end of the window, in square angstrom."""
+        return 6 * self.d_cm2_s / CM2_S_PER_ANG2_PS * self.fit_end_ps
 
-def estimate(positions, interval_ps, level=0.95, start_ps=None, end_ps=None, dbg=None, opt=None):
-    opt = opt or {}
+
+def estimate_diffusivity(
+    positions_ang: ArrayLike,
+    *,
+    frame_interval_fs: float,
+    credible_level: float = 0.95,
+    fit_start_ps: float | None = None,
+    fit_end_ps: float | None = None,
+    weighted: bool = True,
+    rules: FitRules = FIT_RULES,
+) -> Diffusivity:
+    """Tracer diffusivity of the ions of a trajectory, with its credible interval.
+
+    Parameters
+    ----------
+    positions_ang : array_like, shape (n_frames, n_ions, 3)
+        Unwrapped Cartesian positions of the mobile ions in angstrom, the framework's
+        drift removed (`msd.remove_drift`).
+    frame_interval_fs : float
+        Time between frames in fs.
+    credible_level : float, optional
+        Probability inside the interval.
+    fit_start_ps, fit_end_ps : float, optional
+        The window of lags; found by the rules where left out.
+    weighted : bool, optional
+        Generalised least squares; False fits a plain line to every lag, as older
+        work did, and still states its true variance.
+    rules : FitRules, optional
+        How the window is found.
+
+    Returns
+    -------
+    Diffusivity
+
+    Raises
+    ------
+    TransportError
+        If there are fewer than 30 frames, positions that are not finite or never
+        change, or a window that does not fit the trajectory.
+
+    References
+    ----------
+    McCluskey et al., J. Chem. Theory Comput. 21, 79 (2025), doi:10.1021/acs.jctc.4c01249,
+    founds generalised least squares on the covariance of the MSD.
+    """
+    positions = np.asarray(positions_ang)
+    interval_ps = frame_interval_fs / 1000
+    if len(positions) < LEAST_FRAMES:
+        raise TransportError(f"{len(positions)} frames: a diffusivity needs {LEAST_FRAMES} or more")
+    if not np.isfinite(positions).all():
+        raise TransportError("positions that are not finite: the run exploded or is damaged")
     msd = mean_squared_displacement(positions)
-    n_frames = len(msd)
-    N = positions.shape[1]
-    latest = int(LATEST_START * n_frames)
-    vib = max(2, int(np.ceil(VIBRATION_PS / interval_ps)))
-    vib = min(vib, latest)
-    above = np.flatnonzero(msd[: latest + 1] >= msd[vib] + opt.get("net", NET_MSD_ANG2))
-    first = max(vib, int(above[0]) if len(above) else latest)
-    while True:
-        fit = gls(positions, msd, first, n_frames)
-        if (fit["p"] > LINEARITY_P and fit["c"]<=opt.get("kap",.7)*fit["D"]*first) or first >= latest:
-            break
-        first = min(latest, int(np.ceil(first * 1.3)))
-    fit["first"] = first
-    return msd, fit
+    if not msd.any():
+        raise TransportError("the ions do not move at all: the positions are frozen")
+    search = _Search(positions, msd, interval_ps, weighted, rules)
+    first, last = _asked_window(fit_start_ps, fit_end_ps, interval_ps, len(positions))
+    fit = search.run(last) if first is None else search.fit(first, last)
+    return _result(fit, positions, msd, interval_ps, credible_level)
 
 
-def gls(positions, msd, first, n_frames):
-    N = positions.shape[1]
-    last = min(int(LATEST_END * n_frames), WINDOW_RATIO * first)
-    stride = max(1, first // 8)
-    lags = np.unique(np.round(np.geomspace(first / stride, last / stride, N_LAGS)).astype(int))
-    nT = n_frames // stride
-    y = msd[lags * stride]
-    x = lags * stride * 1.0
-    ions = per_ion(positions, lags * stride)  # (M, N)
-    G = tensor(positions, lags[0] * stride)
-    d_eff = np.trace(G) ** 2 / (G**2).sum()
-    A = np.stack([x, np.ones_like(x)], 1)
-    sol = np.linalg.lstsq(A, y, rcond=None)[0]
-    grid = np.arange(0, 2 * lags[-1] + 1) * stride
-    for _ in range(3):
-        slope = max(sol[0], 1e-3 * y[-1] / x[-1])
-        inter = sol[1]
-        g = slope * grid + inter
-        k = grid < x[0]
-        g[k] = msd[grid[k]] 
-        S = msd_covariance(g, lags, nT, N * d_eff)
-        S += np.diag(np.diag(S)) * 1e-6
-        W = np.linalg.solve(S, A)
-        H = np.linalg.inv(A.T @ W) @ W.T
-        sol = H @ y
-    r = y - A @ sol
-    chi2 = r @ np.linalg.solve(S, r)
-    p = stats.chi2.sf(chi2, len(lags) - 2)
-    w = H[0]
-    Di = w @ ions
-    Vg = w @ S @ w
-    Vi = Di.var(ddof=1) / N if N > 1 else np.nan
-    n1 = int(x[0])
-    return dict(D=sol[0], c=sol[1], Vg=Vg, Vi=Vi, p=p, lags=x, y=y, d_eff=d_eff, samples=(lambda q: q/q.mean())(block_samples(positions, min(25,n1))), n1=n1, S=S, H=H)
+@dataclass(frozen=True)
+class _Search:
+    """Fits in windows of one trajectory."""
+
+    positions: NDArray
+    msd: NDArray
+    interval_ps: float
+    weighted: bool
+    rules: FitRules
+
+    def run(self, last: int | None) -> SlopeFit:
+        """Fit in the earliest window in which the walk is diffusive."""
+        latest = int(self.rules.latest_start * (len(self.msd) if last is None else 2 * last))
+        latest = min(latest, len(self.msd) // 2 - 1)
+        vibration = self.vibration_lag
+        gained = self.msd[: latest + 1] >= self.msd[vibration] + self.rules.net_msd_ang2
+        first = max(vibration, int(gained.argmax()) if gained.any() else latest)
+        fit = self.fit(first, last)
+        while first < latest and not self._is_diffusive(fit):
+            first = min(latest, int(np.ceil(1.3 * first)))
+            fit = self.fit(first, last)
+        return fit
+
+    def fit(self, first: int, last: int | None) -> SlopeFit:
+        """Fit between two lags in frames."""
+        if last is None:
+            last = min(
+                int(self.rules.latest_end * len(self.msd)), int(self.rules.window_ratio * first)
+            )
+        stride = stride_of(last)
+        if self.weighted:
+            lags = np.geomspace(first / stride, last / stride, self.rules.n_lags)
+        else:
+            lags = np.linspace(first / stride, last / stride, PLAIN_LAGS)
+        return fit_slope(
+            self.positions,
+            self.msd,
+            np.unique(np.maximum(np.round(lags).astype(int), 1)) * stride,
+            vibration_lag=min(self.vibration_lag, first),
+            jump_length_ang=self.rules.jump_length_ang,
+            jump_weight=self.rules.jump_weight,
+            weighted=self.weighted,
+        )
+
+    @property
+    def vibration_lag(self) -> int:
+        """Lag in frames at which vibration is forgotten."""
+        lag = max(2, int(np.ceil(self.rules.vibration_ps / self.interval_ps)))
+        return min(lag, int(self.rules.latest_start * len(self.msd)))
+
+    def _is_diffusive(self, fit: SlopeFit) -> bool:
+        small = fit.intercept <= self.rules.intercept_ratio * fit.slope * fit.lags[0]
+        return bool(small and fit.linearity_p > self.rules.linearity_p)
 
 
-def per_ion(positions, lags):
-    out = np.empty((len(lags), positions.shape[1]))
-    for i, n in enumerate(lags):
-        d = positions[n:] - positions[:-n]
-        out[i] = np.einsum("tac,tac->a", d, d) / len(d)
-    return out
+def _asked_window(
+    start_ps: float | None, end_ps: float | None, interval_ps: float, n_frames: int
+) -> tuple[int | None, int | None]:
+    """Check a window and turn it into lags in frames."""
+    duration_ps = (n_frames - 1) * interval_ps
+    first = None if start_ps is None else max(1, round(start_ps / interval_ps))
+    last = None if end_ps is None else round(end_ps / interval_ps)
+    if end_ps is not None and last >= n_frames - 1:
+        raise TransportError(
+            f"the fit is to end at {end_ps:g} ps but the trajectory lasts {duration_ps:g} ps: "
+            "join consecutive pieces, or ask for a shorter window"
+        )
+    if first is not None and first >= (n_frames // 2 if last is None else last - 1):
+        raise TransportError(
+            f"the fit is to start at {start_ps:g} ps, too late for "
+            f"{'its end' if end_ps is not None else 'half of the trajectory'}"
+        )
+    return first, last
 
 
-def tensor(positions, n):
-    d = (positions[n:] - positions[:-n]).reshape(-1, 3)
-    return d.T @ d / len(d)
-
-
-def block_samples(positions, n):
-    a = positions[n : -n] - positions[: -2 * n]
-    b = positions[2 * n :] - positions[n:-n]
-    y = ((2 * a + b) * b).sum(2) / n
-    B = min(100, len(y) // (2 * n))
-    if B < 2:
-        return y.mean(0)[None]
-    L = len(y) // B
-    return y[: B * L].reshape(B, L, -1).mean(1)
+def _result(
+    fit: SlopeFit, positions: NDArray, msd: NDArray, interval_ps: float, level: float
+) -> Diffusivity:
+    """Put a fit into physical units."""
+    unit = CM2_S_PER_ANG2_PS / (6 * interval_ps)
+    posterior = Posterior(fit.slope * unit, fit.sd * unit, fit.excess)
+    low, high = posterior.quantiles([(1 - level) / 2, (1 + level) / 2])
+    block, block_sd = part_slopes(positions, min(int(fit.lags[0]), len(msd) // PARTS_LAG))
+    positive = np.maximum(msd[fit.lags], 1e-12)
+    return Diffusivity(
+        d_cm2_s=max(posterior.slope, 0.0),
+        sd_cm2_s=posterior.sd,
+        low_cm2_s=float(low),
+        high_cm2_s=float(high),
+        credible_level=level,
+        posterior=posterior,
+        fit_start_ps=float(fit.lags[0] * interval_ps),
+        fit_end_ps=float(fit.lags[-1] * interval_ps),
+        exponent=float(np.polyfit(np.log(fit.lags), np.log(positive), 1)[0]),
+        intercept_ang2=fit.intercept,
+        linearity_p=fit.linearity_p,
+        concerted_ions=fit.concerted,
+        block_d_cm2_s=tuple(float(value) for value in block * unit),
+        block_sd_cm2_s=tuple(float(value) for value in block_sd * unit),
+        msd_ang2=msd,
+    )

@@ -134,7 +134,7 @@ def _checked(positions_ang: ArrayLike, max_lag: int | None) -> tuple[NDArray, in
     positions = np.asarray(positions_ang)
     if positions.ndim != 3 or positions.shape[2] != 3 or positions.shape[1] == 0:
         raise TransportError(
-            f"positions of shape {positions.shape}: give (n_frames, n_atoms, 3) with an atom or more"
+            f"positions of shape {positions.shape}: not (n_frames, n_atoms, 3) with an atom"
         )
     longest = positions.shape[0] - 1
     if longest < 1:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+import numpy as np
 from ase import Atoms
 from ase.calculators.calculator import Calculator
 from ase.data import atomic_numbers
@@ -18,6 +20,8 @@ CHGNET = "chgnet"
 GPAW = "gpaw"
 LENNARD_JONES = "lennard-jones"
 PLUMBING = "lennard-jones is plumbing only, its numbers mean nothing"
+
+FAULTS = (ArithmeticError, MemoryError, OSError, RuntimeError, np.linalg.LinAlgError)
 
 CHGNET_HEAVIEST = 94
 CHGNET_MISSING = frozenset({"Po", "At", "Rn", "Fr", "Ra"})
@@ -144,3 +148,37 @@ def _check_installed(engine: str) -> None:
         raise DynamicsError(f"engine {engine!r} is unknown; take chgnet, gpaw or lennard-jones")
     if not is_installed(engine):
         raise DynamicsError(f"engine {engine!r} is not installed: pip install {engine}")
+
+
+@contextlib.contextmanager
+def reporting_faults(engine: str) -> Iterator[None]:
+    """Turn what can go wrong in an engine into one line; mistakes in our code pass through.
+
+    Parameters
+    ----------
+    engine : str
+        Named in the message.
+
+    Raises
+    ------
+    DynamicsError
+        In place of numerical, memory and file errors, and of all that GPAW raises.
+    """
+    try:
+        yield
+    except DynamicsError:
+        raise
+    except Exception as error:
+        if not (isinstance(error, FAULTS) or _is_raised_in(GPAW, error)):
+            raise
+        lines = str(error).strip().splitlines() or [""]
+        raise DynamicsError(f"{engine}: {type(error).__name__}: {lines[0]}") from error
+
+
+def _is_raised_in(package: str, error: Exception) -> bool:
+    """Say whether an error was raised by a package's own code."""
+    traceback = error.__traceback__
+    while traceback is not None and traceback.tb_next is not None:
+        traceback = traceback.tb_next
+    module = traceback.tb_frame.f_globals.get("__name__", "") if traceback else ""
+    return module.split(".")[0] == package

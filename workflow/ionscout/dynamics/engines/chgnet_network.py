@@ -137,12 +137,16 @@ class TrimmedNetwork(nn.Module):
 
         n_rounds = len(self.bond_layers)
         for index in range(n_rounds):
-            atoms = self._convolve_atoms(index, atoms, torch.cat([bonds, long_bonds]), weights, graph)
+            atoms = self._convolve_atoms(
+                index, atoms, torch.cat([bonds, long_bonds]), weights, graph
+            )
             if has_angles:
                 bonds = self._convolve_bonds(index, atoms, bonds, weights_short, angles, graph)
                 if index < n_rounds - 1:
                     angles = self._update_angles(index, atoms, bonds, angles, graph)
-        atoms = self._convolve_atoms(n_rounds, atoms, torch.cat([bonds, long_bonds]), weights, graph)
+        atoms = self._convolve_atoms(
+            n_rounds, atoms, torch.cat([bonds, long_bonds]), weights, graph
+        )
         site_energies = model.mlp(model.readout_norm(atoms))
         return site_energies.double().sum() + self.reference_ev[atomic_numbers - 1].sum()
 

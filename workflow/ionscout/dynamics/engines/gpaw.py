@@ -20,6 +20,10 @@ def describe_version() -> str:
 def choose_parameters(settings: GpawSettings) -> dict[str, Any]:
     """Return GPAW's own parameters, as plain data.
 
+    The default convergence keeps the energy of a run without thermostat: LiCl,
+    8 atoms, 800 K drifts by 0.02 meV/atom/ps. Tolerances of 1e-3 eV, 1e-3 and
+    1e-4 eV^2 let it drift by 40.
+
     Parameters
     ----------
     settings : GpawSettings
@@ -30,7 +34,7 @@ def choose_parameters(settings: GpawSettings) -> dict[str, Any]:
         Keyword arguments of `gpaw.GPAW`, but for the log file.
     """
     kpts = (
-        {"density": settings.kpoint_density_ang, "gamma": True}
+        {"density": settings.kpoint_density_ang}
         if settings.kpoint_density_ang > 0
         else {"size": (1, 1, 1)}
     )

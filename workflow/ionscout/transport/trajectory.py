@@ -1,0 +1,137 @@
+"""One trajectory: its diffusivity, its verdict and its curves."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from ase.data import atomic_masses, atomic_numbers
+from numpy.typing import NDArray
+
+from ionscout.config import TransportSettings
+from ionscout.dynamics.store import Trajectory
+from ionscout.errors import TransportError
+from ionscout.transport.diffusivity import estimate_diffusivity
+from ionscout.transport.jumps import find_jumps
+from ionscout.transport.msd import msd_with_error, remove_drift
+from ionscout.transport.verdict import DIFFUSIVE, MELTED, has_melted, judge
+
+MOBILE = "Li"
+TABLE_LAGS = 200
+LONGEST_LAG_SHARE = 0.7
+USUAL_JUMP_ANG = 3.0
+SHORTEST_JUMP_ANG, LONGEST_JUMP_ANG = 2.0, 4.0
+MSD_COLUMNS = (
+    "temperature_k",
+    "lag_ps",
+    "msd_li_ang2",
+    "msd_li_error_ang2",
+    "msd_framework_ang2",
+    "in_fit",
+)
+
+
+def analyse_trajectory(
+    trajectory: Trajectory, *, settings: TransportSettings
+) -> tuple[dict[str, Any], pd.DataFrame]:
+    """Judge one trajectory.
+
+    Parameters
+    ----------
+    trajectory : Trajectory
+        Production frames, with lithium among its species.
+    settings : TransportSettings
+        The section `transport` of the configuration.
+
+    Returns
+    -------
+    row : dict
+        The columns of `diffusivity.csv` from `verdict` on.
+    curve : DataFrame
+        Columns `MSD_COLUMNS`.
+
+    Raises
+    ------
+    TransportError
+        If there is no lithium or the run is too short for any fit.
+    """
+    species = np.array(trajectory.species)
+    mobile = species == MOBILE
+    if not mobile.any():
+        raise TransportError(f"the trajectory has no {MOBILE}")
+    masses = atomic_masses[[atomic_numbers[name] for name in species]]
+    still = remove_drift(trajectory.positions_ang, masses, ~mobile)
+    ions, framework = still[:, mobile], still[:, ~mobile]
+    interval_fs = trajectory.frame_interval_fs
+    diffusivity = estimate_diffusivity(
+        ions, frame_interval_fs=interval_fs, credible_level=settings.credible_level
+    )
+    jumps = find_jumps(ions, frame_interval_fs=interval_fs)
+    production_ps = len(ions) * interval_fs / 1000
+    found = judge(
+        diffusivity,
+        jumps,
+        production_ps=production_ps,
+        jump_length_ang=_jump_length(ions.mean(axis=0), trajectory.cell_ang),
+    )
+    verdict, reason, bound = found.verdict, found.reason, found.upper_bound_cm2_s
+    if has_melted(framework, species[~mobile], frame_interval_fs=interval_fs):
+        verdict, reason, bound = MELTED, "the framework flows: its ions leave their sites", None
+    curve = _msd_table(
+        trajectory, ions, framework, diffusivity.fit_start_ps, diffusivity.fit_end_ps
+    )
+    shown = verdict == DIFFUSIVE
+    row = {
+        "verdict": verdict,
+        "reason": reason,
+        "diffusivity_cm2_s": diffusivity.d_cm2_s if shown else None,
+        "diffusivity_low_cm2_s": diffusivity.low_cm2_s if shown else None,
+        "diffusivity_high_cm2_s": diffusivity.high_cm2_s if shown else None,
+        "diffusivity_upper_bound_cm2_s": bound,
+        "fit_start_ps": diffusivity.fit_start_ps,
+        "fit_end_ps": diffusivity.fit_end_ps,
+        "msd_exponent": diffusivity.exponent,
+        "msd_li_max_ang2": curve["msd_li_ang2"].max(),
+        "msd_framework_max_ang2": curve["msd_framework_ang2"].max(),
+        "n_jumps": int(jumps.n_jumps.sum()),
+        "n_lithium": int(mobile.sum()),
+        "lithium_density_cm3": mobile.sum() / abs(np.linalg.det(trajectory.cell_ang)) * 1e24,
+        "production_ps": production_ps,
+    }
+    return row, curve
+
+
+def _msd_table(
+    trajectory: Trajectory, ions: NDArray, framework: NDArray, start_ps: float, end_ps: float
+) -> pd.DataFrame:
+    """Curves of the ions and the framework at up to `TABLE_LAGS` lags."""
+    longest = max(2, int(LONGEST_LAG_SHARE * len(ions)))
+    lags = np.unique(np.linspace(1, longest, TABLE_LAGS).astype(int))
+    msd, error = msd_with_error(ions, max_lag=longest)
+    rest = np.full(longest + 1, np.nan)
+    if framework.shape[1]:
+        rest, _ = msd_with_error(framework, max_lag=longest)
+    lag_ps = lags * trajectory.frame_interval_fs / 1000
+    margin = 1e-9
+    return pd.DataFrame(
+        {
+            "temperature_k": float(trajectory.temperature_k),
+            "lag_ps": lag_ps,
+            "msd_li_ang2": msd[lags],
+            "msd_li_error_ang2": error[lags],
+            "msd_framework_ang2": rest[lags],
+            "in_fit": (lag_ps >= start_ps - margin) & (lag_ps <= end_ps + margin),
+        }
+    )
+
+
+def _jump_length(sites_ang: NDArray, cell_ang: NDArray) -> float:
+    """Median distance of neighbouring lithium sites, within what a jump may be."""
+    if len(sites_ang) < 2:
+        return USUAL_JUMP_ANG
+    steps = (sites_ang[:, None] - sites_ang[None]) @ np.linalg.inv(cell_ang)
+    distance = np.linalg.norm((steps - np.round(steps)) @ cell_ang, axis=2)
+    np.fill_diagonal(distance, np.inf)
+    nearest = float(np.median(distance.min(axis=1)))
+    return float(np.clip(nearest, SHORTEST_JUMP_ANG, LONGEST_JUMP_ANG))

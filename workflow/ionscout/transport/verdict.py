@@ -1,0 +1,266 @@
+"""What a trajectory says about diffusion: all rules, in one place.
+
+A slope can be fitted to anything: lithium that rattles in LiCl gives 12 mS/cm. A
+diffusivity is believed only when every rule of `VERDICT_RULES` agrees that ions walk.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import stats
+
+from ionscout.errors import TransportError
+from ionscout.transport.diffusivity import CM2_S_PER_ANG2_PS, Diffusivity, estimate_diffusivity
+from ionscout.transport.jumps import Jumps, find_jumps
+
+DIFFUSIVE = "diffusive"
+NON_DIFFUSIVE = "non-diffusive"
+UNRESOLVED = "unresolved"
+MELTED = "melted"
+EXPLODED = "exploded"
+NOT_RUN = "not_run"
+VERDICTS = (DIFFUSIVE, UNRESOLVED, NON_DIFFUSIVE, MELTED, EXPLODED, NOT_RUN)
+
+
+@dataclass(frozen=True)
+class VerdictRules:
+    """Thresholds of the verdict, each with its reason.
+
+    Parameters
+    ----------
+    min_production_ps : float
+        No verdict but `melted` from a shorter run: ions remember their last jump for
+        picoseconds, and fits to 1.4 and 4 ps of Li3N differed sixfold.
+    min_net_msd_ang2 : float
+        What diffusion must add to the MSD within the window: two thirds of a squared jump
+        length of 3 angstrom, so that most ions have jumped within the run.
+    min_net_over_intercept : float
+        The same as a multiple of the fitted intercept, which is vibration and ions that
+        jump back: below 1 the MSD is mostly not diffusion.
+    min_exponent, max_exponent : float
+        Log-log slope of the MSD in the window; a cage tends to 0, flight to 2. With an
+        intercept as large as allowed a true walk has 0.55 or more.
+    min_linearity_p : float
+        Probability of the straight line below which the window bends.
+    min_signal : float
+        Slope over its standard deviation; 3 leaves a flat MSD one chance in 700.
+    min_travellers_share, min_travellers : float, int
+        Ions that were on three sites or more, as a share of all and in number (all where
+        there are fewer): a double well has two sites.
+    min_block_p : float
+        Probability that the slopes of three parts of the run agree. All must be positive.
+    max_bound_cm2_s : float
+        A non-diffuser must be bounded below this. A conductor of 1e-4 S/cm at 300 K with
+        0.3 eV has about that much at 1000 K.
+    confidence : float
+        Of the upper bound.
+    min_melted_share : float
+        Share of the ions of every framework species that must have left their sites: a
+        rotating polyanion keeps its centre.
+    min_melted_msd_ang2 : float
+        What diffusion must have added to the framework's MSD: the square of 0.4 times the
+        distance of neighbours, 2.5 angstrom, far beyond Lindemann's 0.1 to 0.15.
+    """
+
+    min_production_ps: float = 5.0
+    min_net_msd_ang2: float = 6.0
+    min_net_over_intercept: float = 1.0
+    min_exponent: float = 0.5
+    max_exponent: float = 1.4
+    min_linearity_p: float = 0.01
+    min_signal: float = 3.0
+    min_travellers_share: float = 0.1
+    min_travellers: int = 4
+    min_block_p: float = 0.001
+    max_bound_cm2_s: float = 3e-6
+    confidence: float = 0.95
+    min_melted_share: float = 0.3
+    min_melted_msd_ang2: float = 1.0
+
+
+VERDICT_RULES = VerdictRules()
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """A verdict, its reason in one line, and what it rests on.
+
+    `upper_bound_cm2_s` bounds D from above for what is not diffusive, None where
+    nothing bounds it.
+    """
+
+    verdict: str
+    reason: str
+    upper_bound_cm2_s: float | None
+
+
+def judge(
+    diffusivity: Diffusivity,
+    jumps: Jumps,
+    *,
+    production_ps: float,
+    jump_length_ang: float = 3.0,
+    rules: VerdictRules = VERDICT_RULES,
+) -> Verdict:
+    """Judge the mobile ions of a run whose framework is solid.
+
+    Parameters
+    ----------
+    diffusivity : Diffusivity
+        Of the mobile ions.
+    jumps : Jumps
+        Of the same ions.
+    production_ps : float
+        Length of the trajectory in ps.
+    jump_length_ang : float, optional
+        Length of a jump, for the bound from jumps that were not seen.
+    rules : VerdictRules, optional
+        The thresholds.
+
+    Returns
+    -------
+    Verdict
+        Diffusive, non-diffusive or unresolved.
+    """
+    n_ions = len(jumps.n_jumps)
+    bound = max(
+        jump_bound_cm2_s(
+            jumps.n_escapes, n_ions, production_ps, jump_length_ang, confidence=rules.confidence
+        ),
+        diffusivity.high_cm2_s,
+    )
+    if production_ps < rules.min_production_ps:
+        reason = f"{production_ps:.3g} ps is too short: {rules.min_production_ps:g} ps needed"
+        return Verdict(UNRESOLVED, reason, bound)
+    faults = _faults(diffusivity, jumps, rules)
+    if not faults:
+        reason = (
+            f"{jumps.n_jumps.sum()} jumps of {n_ions} ions, exponent {diffusivity.exponent:.2f}"
+        )
+        return Verdict(DIFFUSIVE, reason, None)
+    if _is_still(diffusivity, rules) and bound <= rules.max_bound_cm2_s:
+        reason = f"{faults[0]}; D below {bound:.1e} cm2/s in the ideal crystal"
+        return Verdict(NON_DIFFUSIVE, reason, bound)
+    return Verdict(UNRESOLVED, "; ".join(faults[:2]), bound)
+
+
+def jump_bound_cm2_s(
+    n_escapes: int,
+    n_ions: int,
+    duration_ps: float,
+    jump_length_ang: float = 3.0,
+    *,
+    confidence: float = 0.95,
+) -> float:
+    """Upper bound of D from the number of jumps seen.
+
+    Parameters
+    ----------
+    n_escapes : int
+        Jumps seen that may be the beginning of diffusion.
+    n_ions : int
+        Ions watched.
+    duration_ps : float
+        Time watched in ps.
+    jump_length_ang : float, optional
+        Length of a jump in angstrom.
+    confidence : float, optional
+        Of the bound.
+
+    Returns
+    -------
+    float
+        Bound in cm2/s: D = rate x length^2 / 6 at the upper limit of a Poisson rate
+        (3.0 events where none was seen).
+    """
+    events = stats.chi2.ppf(confidence, 2 * (n_escapes + 1)) / 2
+    return float(events * jump_length_ang**2 / (6 * n_ions * duration_ps) * CM2_S_PER_ANG2_PS)
+
+
+def has_melted(
+    positions_ang: NDArray,
+    species: NDArray,
+    *,
+    frame_interval_fs: float,
+    rules: VerdictRules = VERDICT_RULES,
+) -> bool:
+    """Whether the framework has begun to flow.
+
+    Parameters
+    ----------
+    positions_ang : ndarray, shape (n_frames, n_atoms, 3)
+        Of the framework's ions, drift removed, in angstrom.
+    species : ndarray of str, shape (n_atoms,)
+        Their elements.
+    frame_interval_fs : float
+        Time between frames in fs.
+    rules : VerdictRules, optional
+        The thresholds.
+
+    Returns
+    -------
+    bool
+        True where ions of every species have left their sites and their MSD grows.
+    """
+    if positions_ang.shape[1] < 2:
+        return False
+    displaced = find_jumps(positions_ang, frame_interval_fs=frame_interval_fs).displaced
+    shares = [displaced[species == name].mean() for name in np.unique(species)]
+    if min(shares) < rules.min_melted_share:
+        return False
+    try:
+        flow = estimate_diffusivity(positions_ang, frame_interval_fs=frame_interval_fs)
+    except TransportError:
+        return False
+    grown = flow.net_msd_ang2 >= rules.min_melted_msd_ang2
+    return bool(grown and flow.posterior.resolved)
+
+
+def _faults(diffusivity: Diffusivity, jumps: Jumps, rules: VerdictRules) -> list[str]:
+    """List what speaks against diffusion, the plainest first."""
+    n_ions = len(jumps.n_jumps)
+    travellers = min(n_ions, max(rules.min_travellers, rules.min_travellers_share * n_ions))
+    net, intercept = diffusivity.net_msd_ang2, diffusivity.intercept_ang2
+    blocks = np.array(diffusivity.block_d_cm2_s)
+    checks = [
+        (
+            jumps.n_travellers < travellers,
+            f"{jumps.n_jumps.sum()} jumps, "
+            f"{jumps.n_travellers} of {n_ions} ions reached a third site",
+        ),
+        (
+            diffusivity.d_cm2_s < rules.min_signal * diffusivity.sd_cm2_s,
+            "the slope of the MSD is lost in its scatter",
+        ),
+        (
+            net < max(rules.min_net_msd_ang2, rules.min_net_over_intercept * intercept),
+            f"diffusion adds {net:.2g} A2 to an MSD that starts from {intercept:.2g} A2",
+        ),
+        (
+            not rules.min_exponent <= diffusivity.exponent <= rules.max_exponent,
+            f"the MSD grows with exponent {diffusivity.exponent:.2f}",
+        ),
+        (diffusivity.linearity_p < rules.min_linearity_p, "the MSD bends within the window"),
+        ((blocks <= 0).any(), "a part of the run has no positive slope"),
+        (_block_p(diffusivity) < rules.min_block_p, "the parts of the run disagree"),
+    ]
+    return [reason for failed, reason in checks if failed]
+
+
+def _is_still(diffusivity: Diffusivity, rules: VerdictRules) -> bool:
+    """Whether the MSD is flat within its scatter, or gains far less than a jump."""
+    lost = diffusivity.d_cm2_s < rules.min_signal * diffusivity.sd_cm2_s
+    return lost or diffusivity.net_msd_ang2 < rules.min_net_msd_ang2 / 4
+
+
+def _block_p(diffusivity: Diffusivity) -> float:
+    """Probability that three slopes differ more by chance (1 where unknown)."""
+    blocks, errors = np.array(diffusivity.block_d_cm2_s), np.array(diffusivity.block_sd_cm2_s)
+    if not (errors > 0).all():
+        return 1.0
+    common = np.maximum(errors, np.sqrt((errors**2).mean()))
+    chi2 = ((blocks - blocks.mean()) ** 2 / common**2).sum() / diffusivity.concerted_ions
+    return float(stats.chi2.sf(chi2, len(blocks) - 1))
