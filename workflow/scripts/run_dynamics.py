@@ -8,7 +8,7 @@ from ionscout.dynamics.run import run_dynamics
 from ionscout.job import start_job
 
 material, temperature = snakemake.wildcards.material, snakemake.wildcards.temperature
-logger = start_job(snakemake.log[0], f"run_dynamics {material} {temperature} K")
+logger = start_job(snakemake.log[0], "run_dynamics")
 
 run = run_dynamics(
     json.loads(Path(snakemake.input.cell).read_text()),
