@@ -84,3 +84,10 @@ class Project:
 
     def results(self, campaign: str = "tiny") -> Path:
         return self.folder / "results" / campaign
+
+
+def finished_jobs(output: str) -> Counter:
+    """The jobs a run finished, by rule."""
+    return Counter(
+        rule for rule in re.findall(r"Finished jobid: \d+ \(Rule: (\w+)\)", output) if rule != "all"
+    )
