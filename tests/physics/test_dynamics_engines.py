@@ -113,11 +113,13 @@ def test_gpaw_runs_and_restarts_within_its_convergence(tmp_path):
         production_ps=0.02,
         segment_ps=0.01,
         frame_interval_fs=2,
-        relax={"max_steps": 0},
+        relax={"max_steps": 2},
         gpaw=ROUGH_GPAW,
     )
     cell = prepare_cell(ROCK_SALT, material_id="licl", engine="gpaw", settings=settings)
     assert (cell["status"], cell["n_atoms"]) == ("ready", 8), cell["reason"]
+    volume_ang3 = Structure.from_dict(cell["structure"]).volume
+    assert volume_ang3 == pytest.approx(ROCK_SALT.volume), "GPAW keeps the lattice"
     trajectories = []
     for name in ("unbroken", "broken"):
         run = run_dynamics(

@@ -4,6 +4,7 @@ import json
 
 import numpy as np
 import pytest
+from ase import units
 from ase.calculators.calculator import Calculator, all_changes
 from pymatgen.core import Lattice, Structure
 
@@ -128,6 +129,18 @@ def test_the_engine_is_chosen_with_a_reason(requested, elements, gpaw_max_atoms,
     assert reason in why
 
 
+def test_a_relaxed_cell_has_neither_forces_nor_stress_beyond_their_tolerances():
+    stretched = ROCK_SALT.copy()
+    stretched.apply_strain([0.02, -0.01, 0.01])
+    settings = DynamicsSettings(min_image_distance_ang=7, relax={"stress_tolerance_gpa": 0.01})
+    cell = prepare_cell(stretched, material_id="licl", engine="chgnet", settings=settings)
+    atoms = to_atoms(Structure.from_dict(cell["structure"]))
+    atoms.calc = make_calculator("chgnet", atoms, settings)
+    assert cell["relax_converged"]
+    assert np.abs(atoms.get_stress()).max() < 0.011 * units.GPa
+    assert np.linalg.norm(atoms.get_forces(), axis=1).max() < 0.055
+
+
 def test_engines_that_cannot_run_say_so(monkeypatch):
     with pytest.raises(DynamicsError, match="chgnet does not know Ra"):
         resolve_engine("chgnet", 8, ["Li", "Ra"], SETTINGS)
@@ -135,6 +148,9 @@ def test_engines_that_cannot_run_say_so(monkeypatch):
         make_calculator("castep", ROCK_SALT, SETTINGS)
     with pytest.raises(DynamicsError, match="ranks: 2 ranks need"):
         make_calculator("gpaw", ROCK_SALT, DynamicsSettings(gpaw={"ranks": 2}))
+    iron = Structure(Lattice.cubic(4), ["Li", "Fe"], [[0, 0, 0], [0.5, 0.5, 0.5]])
+    with pytest.raises(DynamicsError, match="Fe may have unpaired"):
+        make_calculator("gpaw", iron, DynamicsSettings())
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     with pytest.raises(DynamicsError, match="'gpaw' is not installed: pip install gpaw"):
         engine_version("gpaw")

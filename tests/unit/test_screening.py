@@ -34,7 +34,9 @@ def manifest():
         "band_gap_ev",
     ]
     table = pd.DataFrame([row[:6] for row in ROWS], columns=columns)
-    return table.assign(reduced_formula=table["formula"], structure_hash="0" * 16)
+    return table.assign(
+        reduced_formula=table["formula"], structure_hash="0" * 16, duplicate_of=None
+    )
 
 
 @pytest.fixture
@@ -151,3 +153,11 @@ def test_an_unknown_control_is_named(manifest, structures, predictions):
     control = {"material_id": "nobody", "temperatures_k": [600]}
     with pytest.raises(CampaignError, match=r"negative_control.*'nobody'"):
         shortlist(manifest, structures, predictions, negative_control=control)
+
+
+def test_a_candidate_that_duplicates_a_control_is_left_to_the_control(
+    manifest, structures, predictions
+):
+    manifest.loc[manifest["material_id"] == "k-fast", "duplicate_of"] = "a-1"
+    chosen = shortlist(manifest, structures, predictions)
+    assert list(chosen["material_id"]) == ["a-2", "a-5", "k-fast", "k-slow"]

@@ -26,6 +26,7 @@ Temperature = Annotated[float, Field(gt=0, le=5000)]
 OnUnknown = Literal["keep", "drop"]
 
 BUNDLED = "bundled"
+DEMONSTRATION_PS = 50.0
 
 
 class Settings(BaseModel):
@@ -219,6 +220,9 @@ class RelaxSettings(Settings):
     force_tolerance_ev_ang: float = Field(
         0.05, gt=0, description="Largest force left, in eV per angstrom."
     )
+    stress_tolerance_gpa: float = Field(
+        0.1, gt=0, description="Largest stress left, in GPa; GPAW keeps the lattice as it is."
+    )
     max_steps: int = Field(200, ge=0, description="Most steps; 0 leaves the structure as it is.")
 
 
@@ -254,6 +258,7 @@ class AuditSettings(Settings):
 
     enabled: bool = Field(True, description="Is the audit run?")
     max_atoms: int = Field(36, ge=1, description="Largest cell audited, in atoms.")
+    cutoff_ev: float = Field(500.0, gt=0, description="GPAW's plane-wave cutoff in eV.")
 
 
 class DynamicsSettings(Settings):
@@ -267,7 +272,12 @@ class DynamicsSettings(Settings):
         [800, 1000, 1200], min_length=1, description="The candidates' temperatures in kelvin."
     )
     equilibration_ps: float = Field(2.0, ge=0, description="Length of the equilibration in ps.")
-    production_ps: float = Field(20.0, gt=0, description="Length of the production run in ps.")
+    production_ps: float = Field(
+        DEMONSTRATION_PS,
+        gt=0,
+        description="Length of the production run in ps; below"
+        f" {DEMONSTRATION_PS:g} the report calls it a demonstration.",
+    )
     timestep_fs: float | None = Field(
         None, gt=0, le=5, description="Time step in fs; by the lightest ion where empty."
     )

@@ -25,7 +25,9 @@ from ionscout.errors import DynamicsError
 MEASURES = ("force_mae_ev_ang", "force_rmse_ev_ang", "force_cosine", "softening_factor")
 
 
-def compare_forces(forces_ev_ang: np.ndarray, reference_ev_ang: np.ndarray) -> dict[str, float]:
+def compare_forces(
+    forces_ev_ang: np.ndarray, reference_ev_ang: np.ndarray
+) -> dict[str, float | None]:
     """Compare forces with their reference.
 
     Parameters
@@ -36,7 +38,8 @@ def compare_forces(forces_ev_ang: np.ndarray, reference_ev_ang: np.ndarray) -> d
     -------
     dict
         Mean absolute and root mean square error of the components in eV/angstrom;
-        the mean cosine between the two forces on an atom; the softening factor,
+        the mean cosine between the two forces on an atom, None where none is
+        pulled; the softening factor,
         the slope through the origin of forces against reference (below one where
         the potential is too soft: Deng et al., npj Computational Materials 11, 9
         (2025), doi:10.1038/s41524-024-01500-6).
@@ -44,10 +47,12 @@ def compare_forces(forces_ev_ang: np.ndarray, reference_ev_ang: np.ndarray) -> d
     error = forces_ev_ang - reference_ev_ang
     products = (forces_ev_ang * reference_ev_ang).sum(axis=1)
     lengths = np.linalg.norm(forces_ev_ang, axis=1) * np.linalg.norm(reference_ev_ang, axis=1)
+    pulled = lengths > 0
+    cosine = float(np.mean(products[pulled] / lengths[pulled])) if pulled.any() else None
     return {
         "force_mae_ev_ang": float(np.abs(error).mean()),
         "force_rmse_ev_ang": float(np.sqrt((error**2).mean())),
-        "force_cosine": float(np.mean(products / lengths)),
+        "force_cosine": cosine,
         "softening_factor": float(products.sum() / (reference_ev_ang**2).sum()),
     }
 
@@ -80,6 +85,8 @@ def audit_forces(
         The content of `audit.json`; where `status` is not_audited, `reason` says
         why and the measures are None.
     """
+    gpaw = settings.gpaw.model_copy(update={"cutoff_ev": settings.audit.cutoff_ev})
+    settings = settings.model_copy(update={"gpaw": gpaw})
     audit = dict.fromkeys(MEASURES) | {
         "material_id": cell["material_id"],
         "status": "not_audited",
@@ -87,7 +94,7 @@ def audit_forces(
         "engine": cell["engine"],
         "temperature_k": run["temperature_k"],
         "n_atoms": cell["n_atoms"],
-        "gpaw_settings": choose_parameters(settings.gpaw),
+        "gpaw_settings": choose_parameters(gpaw),
     }
     if audit["reason"]:
         return audit

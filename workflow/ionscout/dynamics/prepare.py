@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from ase import Atoms
+from ase import Atoms, units
 from ase.filters import FrechetCellFilter
 from ase.optimize import LBFGS
 from pymatgen.core import Structure
@@ -25,6 +25,7 @@ from ionscout.errors import DynamicsError
 __all__ = ["count_md_atoms", "prepare_cell", "supercell_matrix"]
 
 LARGEST_VOLUME_CHANGE = 0.5
+LATTICE_KEPT = "lattice of the source kept: plane waves carry Pulay stress"
 
 
 def prepare_cell(
@@ -38,8 +39,10 @@ def prepare_cell(
     """Relax a material's primitive cell and repeat it.
 
     The supercell is chosen before the relaxation, so that it has the number of
-    atoms that the screening counted. With GPAW at the Gamma point alone, which is
-    too little for a primitive cell, the supercell itself is relaxed.
+    atoms that the screening counted. GPAW relaxes the sites and keeps the lattice:
+    at the cutoffs that molecular dynamics can afford, Pulay stress would crush it
+    (Li3N at 350 eV reads -25 GPa at its equilibrium). At the Gamma point alone, which
+    is too little for a primitive cell, it relaxes the supercell.
 
     Parameters
     ----------
@@ -78,7 +81,10 @@ def prepare_cell(
             cell |= _relax_and_repeat(structure, engine, settings, log_path)
     except DynamicsError as error:
         return {**cell, "reason": str(error)}
-    return {**cell, "status": "ready", "reason": ""}
+    remarks = [LATTICE_KEPT] if engine == GPAW else []
+    if not cell["relax_converged"]:
+        remarks.append(f"relaxation not converged in {cell['relax_steps']} steps")
+    return {**cell, "status": "ready", "reason": "; ".join(remarks)}
 
 
 def _relax_and_repeat(
@@ -93,7 +99,7 @@ def _relax_and_repeat(
     _refuse_overlap(atoms)
     atoms.calc = make_calculator(engine, atoms, settings, log_path=log_path)
     volume_before = atoms.get_volume()
-    converged, n_steps = _relax(atoms, settings.relax)
+    converged, n_steps = _relax(atoms, settings.relax, keep_lattice=engine == GPAW)
     relaxed = Structure(atoms.cell.array, atoms.symbols, atoms.get_scaled_positions())
     supercell = relaxed if gamma_alone else relaxed.make_supercell(matrix)
     return {
@@ -109,8 +115,8 @@ def _relax_and_repeat(
     }
 
 
-def _relax(atoms: Atoms, settings: RelaxSettings) -> tuple[bool, int]:
-    """Relax cell and sites in place; return whether it converged, and the steps made."""
+def _relax(atoms: Atoms, settings: RelaxSettings, *, keep_lattice: bool) -> tuple[bool, int]:
+    """Relax in place; return whether it converged, and the steps made."""
     volume_before = atoms.get_volume()
 
     def refuse_sick() -> None:
@@ -121,10 +127,21 @@ def _relax(atoms: Atoms, settings: RelaxSettings) -> tuple[bool, int]:
             raise DynamicsError("sick relaxation: the energy is not a number")
         _refuse_overlap(atoms)
 
-    optimizer = LBFGS(FrechetCellFilter(atoms), logfile=None)
+    optimizer = LBFGS(atoms if keep_lattice else FrechetCellFilter(atoms), logfile=None)
     optimizer.attach(refuse_sick)
-    converged = optimizer.run(fmax=settings.force_tolerance_ev_ang, steps=settings.max_steps)
-    return bool(converged), optimizer.nsteps
+    converged = False
+    for _ in optimizer.irun(fmax=0, steps=settings.max_steps):
+        converged = _is_relaxed(atoms, settings, keep_lattice=keep_lattice)
+        if converged:
+            break
+    return converged, optimizer.nsteps
+
+
+def _is_relaxed(atoms: Atoms, settings: RelaxSettings, *, keep_lattice: bool) -> bool:
+    force_ev_ang = np.linalg.norm(atoms.get_forces(), axis=1).max()
+    if force_ev_ang > settings.force_tolerance_ev_ang or keep_lattice:
+        return bool(force_ev_ang <= settings.force_tolerance_ev_ang)
+    return bool(np.abs(atoms.get_stress()).max() <= settings.stress_tolerance_gpa * units.GPa)
 
 
 def _refuse_overlap(atoms: Atoms) -> None:

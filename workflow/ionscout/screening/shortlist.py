@@ -12,6 +12,7 @@ from ionscout.config import DynamicsSettings, ScreeningSettings
 from ionscout.dynamics.engines import resolve_engine
 from ionscout.dynamics.prepare import count_md_atoms
 from ionscout.errors import CampaignError
+from ionscout.labels import duplicate_groups
 from ionscout.screening.gates import UNKNOWN, gate_names
 
 COLUMNS = [
@@ -43,7 +44,8 @@ def select_shortlist(
 
     Candidates that passed the gates are ranked by the classifiers' mean
     probability. One of each reduced formula and one of each parent crystal is
-    taken, so that the shortlist is not many variants of one compound.
+    taken, so that the shortlist is not many variants of one compound. A candidate
+    that duplicates a control is left to the control.
 
     Parameters
     ----------
@@ -77,10 +79,11 @@ def select_shortlist(
                 f"shortlist: screening.{role}.material_id: {control.material_id!r} is not among"
                 " the curated materials; name one of structures/manifest.csv"
             )
-    control_ids = {control.material_id for control in controls.values()}
+    groups = duplicate_groups(manifest)
+    of_controls = groups.isin(groups[[control.material_id for control in controls.values()]])
     chosen = [
         (name, "candidate", dynamics.temperatures_k)
-        for name in _rank_candidates(table, screening.shortlist_size, control_ids)
+        for name in _rank_candidates(table[~of_controls[table.index]], screening.shortlist_size)
     ] + [(control.material_id, role, control.temperatures_k) for role, control in controls.items()]
     cluster = {} if clusters is None else clusters.set_index("material_id")["cluster"].to_dict()
     rows = []
@@ -107,16 +110,16 @@ def select_shortlist(
     return pd.DataFrame(rows, columns=COLUMNS)
 
 
-def _rank_candidates(table: pd.DataFrame, size: int, exclude: set[str]) -> list[str]:
+def _rank_candidates(table: pd.DataFrame, size: int) -> list[str]:
     """Return the best candidates, one a reduced formula and one a parent."""
-    pool = table[table["candidate"].astype(bool) & table["kept"] & ~table.index.isin(exclude)]
+    pool = table[table["candidate"].astype(bool) & table["kept"]]
     pool = pool.sort_index().sort_values(
         "mean_probability", ascending=False, kind="stable", na_position="last"
     )
     chosen: list[str] = []
     seen: set[str] = set()
     for name, row in pool.iterrows():
-        families = {row["reduced_formula"]} | ({row["parent_id"]} - {None, np.nan})
+        families = set(row[["reduced_formula", "parent_id"]].dropna())
         if len(chosen) < size and not families & seen:
             chosen.append(name)
             seen |= families

@@ -67,6 +67,7 @@ def make_calculator(
         The engine is unknown, not installed or cannot run as configured.
     """
     _check_installed(engine)
+    atoms = structure if isinstance(structure, Atoms) else to_atoms(structure)
     if engine == CHGNET:
         from ionscout.dynamics.engines.chgnet import TrimmedChgnet
 
@@ -74,10 +75,10 @@ def make_calculator(
     if engine == GPAW:
         from ionscout.dynamics.engines.gpaw import make_gpaw
 
-        return make_gpaw(settings.gpaw, log_path=log_path)
+        return make_gpaw(atoms.symbols, settings.gpaw, log_path=log_path)
     from ionscout.dynamics.engines.lennard_jones import LennardJones
 
-    return LennardJones(structure if isinstance(structure, Atoms) else to_atoms(structure))
+    return LennardJones(atoms)
 
 
 def engine_version(engine: str) -> str:

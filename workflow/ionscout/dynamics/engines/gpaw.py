@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 from ase.calculators.calculator import Calculator
+from ase.data import chemical_symbols
 
 from ionscout.config import GpawSettings
 from ionscout.errors import DynamicsError
+
+# Without spin, their forces mean nothing: V to Cu, and the lanthanides between La and Lu.
+OPEN_SHELL = {chemical_symbols[z] for z in (*range(23, 30), *range(58, 71))}
 
 
 def describe_version() -> str:
@@ -52,11 +57,15 @@ def choose_parameters(settings: GpawSettings) -> dict[str, Any]:
     }
 
 
-def make_gpaw(settings: GpawSettings, *, log_path: Path | None = None) -> Calculator:
+def make_gpaw(
+    symbols: Iterable[str], settings: GpawSettings, *, log_path: Path | None = None
+) -> Calculator:
     """Make the ASE calculator; it starts each step from the last one's wavefunctions.
 
     Parameters
     ----------
+    symbols : iterable of str
+        The elements of the crystal.
     settings : GpawSettings
     log_path : Path, optional
         Where GPAW writes its own log; nowhere where left out.
@@ -68,8 +77,14 @@ def make_gpaw(settings: GpawSettings, *, log_path: Path | None = None) -> Calcul
     Raises
     ------
     DynamicsError
-        More than one MPI rank is asked for.
+        More than one MPI rank is asked for, or an element may be magnetic.
     """
+    magnetic = sorted(OPEN_SHELL & set(symbols))
+    if magnetic:
+        raise DynamicsError(
+            f"{', '.join(magnetic)} may have unpaired d or f electrons, and GPAW runs without spin"
+            " here; take another engine for this material"
+        )
     if settings.ranks > 1:
         raise DynamicsError(
             f"dynamics.gpaw.ranks: {settings.ranks} ranks need a GPAW built with MPI and "
