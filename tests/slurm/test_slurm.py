@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -17,24 +18,30 @@ LAB = ROOT.parent / "shared" / "slurm"
 
 
 @pytest.fixture
-def slurm(tmp_path_factory):
+def slurm():
     """A running Slurm cluster; the path of its configuration."""
     if not (LAB / "slurm-up").exists():
         pytest.skip("the scripts that start a test cluster (../shared/slurm) are not here")
     if os.geteuid() != 0:
         pytest.skip("starting a test cluster needs root")
-    folder = tmp_path_factory.mktemp("slurm-lab")
+    folder = Path(tempfile.mkdtemp(prefix="slurm-lab-"))
+    folder.chmod(0o755)  # munge refuses a socket that others cannot reach
     environment = {**os.environ, "SLURM_LAB": str(folder), "NODES": "2"}
     subprocess.run(["bash", str(LAB / "slurm-up")], check=True, env=environment)
     yield folder / "etc" / "slurm.conf"
-    subprocess.run(["bash", str(LAB / "slurm-down")], check=False, env=environment)
+    subprocess.run(["bash", str(LAB / "slurm-down"), "--wipe"], check=False, env=environment)
 
 
 def shortened() -> dict:
     """The default campaign with hardly any dynamics."""
     config = yaml.safe_load((ROOT / "config" / "config.yaml").read_text())
     config["structures"]["sources"]["substitution"]["max_candidates"] = 20
-    config["screening"]["shortlist_size"] = 1
+    config["screening"] = {
+        "shortlist_size": 1,
+        "positive_control": {"material_id": "bundled-li3n", "temperatures_k": [800]},
+        "negative_control": {"material_id": "bundled-licl", "temperatures_k": [700]},
+    }
+    config["dynamics"]["temperatures_k"] = [800]
     config["dynamics"] |= {"equilibration_ps": 0.04, "production_ps": 0.1, "segment_ps": 0.1}
     config["dynamics"]["audit"]["max_atoms"] = 1
     return config

@@ -6,6 +6,7 @@ from typing import get_args
 import numpy as np
 import pandas as pd
 import pytest
+from pymatgen.core import Composition
 from scipy.optimize import minimize
 from sklearn.utils.validation import check_is_fitted
 
@@ -13,7 +14,7 @@ from ionscout.config import ClusterSettings, ModelSettings
 from ionscout.errors import ModelError
 from ionscout.models import CLASSIFIERS, CLUSTERINGS, load_model, train_model
 from ionscout.models.logistic import build_logistic
-from ionscout.models.sendek2017 import SENDEK_COLUMNS, Sendek2017Classifier
+from ionscout.models.sendek2017 import SENDEK_COLUMNS, TRAINED_ON, Sendek2017Classifier
 
 COLUMNS = list(SENDEK_COLUMNS)
 SETTINGS = ModelSettings()
@@ -35,7 +36,12 @@ def campaign(n=24, seed=0):
         }
     )
     manifest = pd.DataFrame(
-        {"material_id": ids, "duplicate_of": None, "chemical_system": [f"Li-{i}" for i in ids]}
+        {
+            "material_id": ids,
+            "duplicate_of": None,
+            "chemical_system": [f"Li-{i}" for i in ids],
+            "reduced_formula": [f"LiX{i}" for i in ids],
+        }
     )
     return features.assign(reason=""), labels, manifest
 
@@ -187,14 +193,45 @@ def test_a_duplicate_shares_the_leave_one_out_probability():
     assert table.loc["m00", "probability_loo"] != table.loc["m00", "probability"]
 
 
-def test_the_published_model_trains_on_nothing_and_is_scored():
-    model = trained("sendek2017")
-    assert not model.predictions["in_training"].any()
+def test_the_published_model_is_scored_apart_from_what_it_was_trained_on():
+    features, labels, manifest = campaign()
+    manifest.loc[[0, 1, 20], "reduced_formula"] = ["Li3N", "LiI", "Li7P3S11"]
+    model = train("sendek2017", features, labels, manifest)
+    table = model.predictions.set_index("material_id")
+    assert list(table.index[table["in_training"]]) == ["m00", "m01", "m20"]
+    assert table["probability_loo"].isna().all()
     scores = model.metrics.set_index(["model", "metric"])
-    assert scores.loc[("sendek2017", "loo_roc_auc"), "n"] == 12
-    assert "overlap" in scores.loc[("sendek2017", "loo_roc_auc"), "note"]
-    assert scores.loc[("constant", "loo_roc_auc"), "value"] == 0.5
     assert not scores.index.duplicated().any()
+    assert not [metric for _, metric in scores.index if metric.startswith(("loo_", "grouped_"))]
+    assert scores.loc[("sendek2017", "published_roc_auc"), "n"] == 12
+    note = scores.loc[("sendek2017", "published_roc_auc"), "note"]
+    assert note.startswith("2 of the 12 labelled materials are in its training set")
+    unseen = labels["material_id"][2:]
+    wrong = (table.loc[unseen, "probability"] >= 0.5).to_numpy() != (
+        labels["sigma_rt_s_cm"][2:] >= SETTINGS.fast_threshold_s_cm
+    ).to_numpy()
+    found = scores.loc[("sendek2017", "published_unseen_misclassification")]
+    assert (found["value"], found["n"]) == (wrong.mean(), 10)
+    constant = scores.xs("constant")
+    assert constant.loc["published_unseen_roc_auc", "value"] == 0.5
+    assert set(constant["n"]) == {12, 10}
+
+
+def test_a_published_model_that_has_seen_every_label_has_no_unseen_score():
+    features, labels, manifest = campaign()
+    manifest["reduced_formula"] = "Li3N"
+    scores = train("sendek2017", features, labels, manifest).metrics.set_index(["model", "metric"])
+    unseen = scores.loc[("sendek2017", "published_unseen_misclassification")]
+    assert np.isnan(unseen["value"])
+    assert unseen["n"] == 0
+    assert np.isfinite(scores.loc[("sendek2017", "published_misclassification"), "value"])
+
+
+def test_the_training_compounds_are_spelled_as_in_the_manifest():
+    spelled = [Composition(formula).reduced_formula for formula in TRAINED_ON]
+    assert spelled == list(TRAINED_ON)
+    assert len(set(TRAINED_ON)) == 32
+    assert "32 are known" in CLASSIFIERS["sendek2017"].note
 
 
 @pytest.mark.parametrize(

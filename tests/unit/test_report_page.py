@@ -12,11 +12,12 @@ import pytest
 from scipy.cluster.hierarchy import fcluster
 from scipy.cluster.hierarchy import linkage as merge
 
-from ionscout.config import load_campaign
+from ionscout.config import DEMONSTRATION_PS, DynamicsSettings, load_campaign
 from ionscout.errors import CampaignError
 from ionscout.report import ReportInputs, inputs, write_report
 from ionscout.report.inputs import load_tables
 from ionscout.report.sections_dynamics import arrhenius_series, collect_failures
+from ionscout.report.sections_models import known_predictions
 
 BOLTZMANN_EV_K = 8.617333262e-5
 LADDERS_K = {"s-cand": (800, 1000, 1200), "b-0": (800, 1000, 1200), "b-1": (600, 700, 800)}
@@ -131,8 +132,10 @@ class Factory:
         )
         for name in self.settings["models"]["names"]:
             trained = name == "logistic"
-            in_training = [trained and i < len(self.known) for i in range(len(self.ids))]
+            n_seen = len(self.known) if trained else 3
+            in_training = np.arange(len(self.ids)) < n_seen
             probability = self.rng.uniform(size=len(self.ids))
+            probability[:2] = 0.8, 0.9
             probability[7] = np.nan
             self.save(
                 pd.DataFrame(
@@ -143,17 +146,25 @@ class Factory:
                             "descriptor missing" if i == 7 else "" for i in range(len(self.ids))
                         ],
                         "in_training": in_training,
-                        "probability_loo": np.where(in_training, probability, np.nan),
+                        "probability_loo": np.where(in_training & trained, probability / 2, np.nan),
                     }
                 ),
                 f"models/{name}/predictions.parquet",
             )
-            scores = [
+            held_out = [
                 (name, "loo_misclassification", 0.21, 0.1, 0.38, 23, "leave-one-out"),
                 ("constant", "loo_misclassification", 0.33, 0.2, 0.5, 23, ""),
                 (name, "loo_roc_auc", 0.81, 0.66, 0.93, 23, "leave-one-out"),
                 ("constant", "loo_roc_auc", 0.5, 0.5, 0.5, 23, ""),
             ]
+            published = [
+                (name, "published_misclassification", 0.13, 0.05, 0.26, 23, "3 seen"),
+                ("constant", "published_misclassification", 0.33, 0.2, 0.5, 23, ""),
+                (name, "published_unseen_misclassification", 0.15, 0.06, 0.31, 20, "3 seen"),
+                ("constant", "published_unseen_misclassification", 0.4, 0.23, 0.61, 20, ""),
+                (name, "x_randomised_misclassification", 0.47, 0.4, 0.55, 23, "3 seen"),
+            ]
+            scores = held_out if trained else published
             self.save(
                 pd.DataFrame(scores, columns=inputs.METRIC_COLUMNS), f"models/{name}/metrics.csv"
             )
@@ -412,6 +423,79 @@ def test_results_carry_interval_verdict_reason_and_measurement(html):
     )
 
 
+def test_in_sample_scores_stand_in_a_table_of_their_own(html):
+    tables = re.findall(r"<table>.*?</table>", html, flags=re.DOTALL)
+    scores = {
+        is_held_out: [table for table in tables if f"<caption>{caption}" in table]
+        for is_held_out, caption in ((True, "Held-out scores"), (False, "Scores of models that"))
+    }
+    assert [len(found) for found in scores.values()] == [1, 1]
+    held_out, published = (Page(found[0]).text for found in scores.values())
+    assert "logistic" in held_out
+    assert "sendek2017" not in held_out
+    assert "logistic" not in published
+    assert "all compounds, misclassification sendek2017 0.130" in published
+    assert "compounds it was not trained on, misclassification sendek2017 0.150" in published
+    assert "X-randomised misclassification sendek2017 0.470 0.400 to 0.550 – 23" in published
+    assert "sendek2017: 3 seen." in Page(html).text
+
+
+def test_only_a_model_that_is_no_better_than_the_constant_is_said_to_be_so(html):
+    doubts = re.findall(r"(\S+) is not distinguishable from the constant baseline", Page(html).text)
+    assert doubts == ["logistic"]
+    assert (
+        "leave-one-out misclassification, 0.100 to 0.380, includes the constant's 0.330"
+        in Page(html).text
+    )
+
+
+def test_models_that_contradict_a_control_are_named(html):
+    text = Page(html).text
+    assert "LiCl, is a known slow conductor and is called fast by sendek2017 (0.90);" in text
+    assert "Li₃N, is a known fast conductor and is called slow by logistic (0.40);" in text
+
+
+def test_compounds_seen_in_a_fit_are_hollow(tmp_path):
+    known = known_predictions(load_tables(Factory(tmp_path).write()))
+    seen = known[~known["left_out"]]
+    assert set(seen["model"]) == {"sendek2017"}
+    assert set(seen["material_id"]) == {"b-0", "b-1", "b-2"}
+    assert known.loc[known["model"] == "logistic", "probability"].max() <= 0.5
+
+
+def test_the_page_says_what_the_intervals_leave_out(html, tmp_path):
+    text = Page(html).text
+    assert "What the intervals leave out" in text
+    assert "GPAW's plane waves up to 500 eV" in text
+    assert "1 of 1 shortlisted candidates passed with an unknown distance" in text
+    factory = Factory(tmp_path)
+    found = factory.write()
+    gates = pd.read_parquet(found.gates).assign(hull="pass", band_gap="pass")
+    factory.save(gates, "screening/gates.parquet")
+    write_report(found, tmp_path / "page.html", campaign=factory.settings)
+    assert "an unknown distance" not in (tmp_path / "page.html").read_text()
+
+
+def test_an_unconverged_cell_is_shown_with_its_remark(tmp_path):
+    factory = Factory(tmp_path)
+    found = factory.write()
+    cell = json.loads(found.cells[0].read_text())
+    remark = "relaxation not converged in 12 steps"
+    factory.save_json(
+        cell | {"relax_converged": False, "reason": remark},
+        f"dynamics/{cell['material_id']}/cell.json",
+    )
+    write_report(found, tmp_path / "page.html", campaign=factory.settings)
+    text = Page((tmp_path / "page.html").read_text()).text
+    assert "not converged 12 steps" in text
+    assert remark in text
+    assert "converged 12 steps" in text.replace("not converged 12 steps", "")
+
+
+def test_the_enrichment_is_qualified(html):
+    assert "The p-values are too small" in html
+
+
 def test_controls_are_judged(html):
     text = Page(html).text
     assert re.search(r"Positive control, Li₃N: [^.]*\. It came out diffusive: it behaved", text)
@@ -434,7 +518,9 @@ def test_ranking_holds_the_twenty_best_candidates_in_order(html):
 def test_short_runs_are_called_a_demonstration(html, tmp_path):
     assert "This is a demonstration" in html
     assert "runs of 20 ps" in html
-    assert "This is a demonstration" not in render(Factory(tmp_path, production_ps=50.0))
+    default_ps = DynamicsSettings().production_ps
+    assert default_ps == DEMONSTRATION_PS
+    assert "This is a demonstration" not in render(Factory(tmp_path, production_ps=default_ps))
 
 
 def test_lennard_jones_is_called_plumbing(html, tmp_path):

@@ -44,8 +44,10 @@ def predictions():
     ids = [row[0] for row in ROWS]
     probability = np.array([row[6] for row in ROWS])
     return {
-        "one": pd.DataFrame({"material_id": ids, "probability": probability + 0.05}),
-        "two": pd.DataFrame({"material_id": ids, "probability": probability - 0.05}),
+        name: pd.DataFrame(
+            {"material_id": ids, "probability": probability + shift, "probability_loo": np.nan}
+        )
+        for name, shift in (("one", 0.05), ("two", -0.05))
     }
 
 
@@ -95,6 +97,19 @@ def test_gates_answer_pass_fail_or_unknown(manifest, structures, predictions):
     assert table.loc["a-4", "first_failed"] == "hull"
     assert table.loc["k-slow", "first_failed"] == "models"
     assert list(table.index[table["kept"]]) == ["a-1", "a-2", "a-5", "k-fast"]
+
+
+def test_known_conductors_are_judged_by_what_was_held_out(manifest, structures, predictions):
+    learned = predictions["two"]
+    learned.loc[learned["material_id"] == "k-fast", "probability_loo"] = 0.01
+    learned.loc[learned["material_id"] == "k-slow", "probability_loo"] = 0.95
+    table, gates = judge(manifest, structures, predictions)
+    assert table.loc["k-fast", "mean_probability"] == pytest.approx((0.95 + 0.01) / 2)
+    assert table.loc["k-slow", "mean_probability"] == pytest.approx((0.15 + 0.95) / 2)
+    assert table.loc["a-1", "mean_probability"] == pytest.approx(0.9)
+    funnel = count_funnel(table.reset_index(), manifest, LABELS, gates, fast_threshold_s_cm=1e-4)
+    of_models = funnel.set_index("gate").loc["models"]
+    assert (of_models["known_fast_out"], of_models["known_slow_out"]) == (0, 1)
 
 
 def test_unknown_is_dropped_where_the_config_says_so(manifest, structures, predictions):

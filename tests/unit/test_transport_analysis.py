@@ -142,6 +142,30 @@ def test_melted_framework(store):
     assert np.isnan(rows["diffusivity_cm2_s"][0])
 
 
+def test_lithium_among_flowing_anions_is_not_diffusive(store):
+    flowing = make_trajectory(0.5)
+    rng = np.random.default_rng(1)
+    flowing.positions_ang[:, 24:28] += np.cumsum(rng.normal(0, 0.12, (1000, 4, 3)), axis=0)
+    flowing.positions_ang[:, 28:] += 5.0
+    flowing.species[28:] = ["La"] * 4
+    store["800"] = flowing
+    rows, _ = analyse([run(800.0)])
+    assert rows["verdict"][0] == "unresolved"
+    assert "the framework moves too" in rows["reason"][0]
+    assert np.isnan(rows["diffusivity_cm2_s"][0])
+
+
+@pytest.mark.parametrize(("spacing_ang", "jump_ang"), [(2.11, 3.0), (3.64, 3.64), (5.0, 5.0)])
+def test_the_bound_takes_jumps_as_long_as_sites_are_apart(store, spacing_ang, jump_ang):
+    store["800"] = make_trajectory(0.0)
+    grid = spacing_ang * np.stack(np.meshgrid(*[np.arange(3)] * 3), axis=-1).reshape(-1, 3)
+    store["800"].positions_ang[:, :24] += grid[:24]
+    store["800"].cell_ang[:] = 3 * spacing_ang * np.eye(3)
+    rows, _ = analyse([run(800.0)])
+    expected = 2.9957 * jump_ang**2 / (6 * 24 * 20) * 1e-4
+    assert rows["diffusivity_upper_bound_cm2_s"][0] == pytest.approx(expected, rel=0.01)
+
+
 def test_three_diffusive_temperatures_extrapolate():
     table, arrhenius = conclude(arrhenius_table())
     row = table.iloc[0]
@@ -159,11 +183,17 @@ def test_three_diffusive_temperatures_extrapolate():
     ("verdicts", "expected", "words"),
     [
         (["diffusive", "diffusive", "unresolved"], "unresolved", "2 temperatures"),
+        (["unresolved", "diffusive", "diffusive"], "diffusive", "diffusive at 1000, 1200 K, but"),
+        (["unresolved", "unresolved", "diffusive"], "unresolved", "1 temperature with"),
         (["unresolved"] * 3, "unresolved", "0 temperatures"),
         (["non-diffusive"] * 3, "non-diffusive", "ideal crystal"),
-        (["non-diffusive", "unresolved", "unresolved"], "non-diffusive", "at 800 K"),
+        (["non-diffusive", "unresolved", "unresolved"], "unresolved", "D below 1.0e-06"),
+        (["unresolved", "non-diffusive", "non-diffusive"], "non-diffusive", "at 1200 K (95 %)"),
+        (["unresolved", "non-diffusive", "melted"], "non-diffusive", "at 1000 K (95 %)"),
+        (["non-diffusive", "diffusive", "non-diffusive"], "unresolved", "1 temperature with"),
+        (["melted", "exploded", "not_run"], "unresolved", "800 K melted"),
         (["diffusive", "melted", "melted"], "melted", "1000, 1200 K"),
-        (["diffusive", "diffusive", "melted"], "unresolved", "1200 K melted"),
+        (["diffusive", "diffusive", "melted"], "diffusive", "left out: 1200 K melted"),
         (["exploded"] * 3, "exploded", "because"),
         (["not_run"] * 3, "not_run", "because"),
     ],
@@ -181,12 +211,55 @@ def test_an_undetermined_conductivity_is_withheld():
     table["diffusivity_low_cm2_s"] /= 3
     table["diffusivity_high_cm2_s"] *= 3
     found, _ = conclude(table)
-    assert found["verdict"][0] == "unresolved"
+    assert found["verdict"][0] == "diffusive"
+    assert np.isnan(found["sigma_300k_s_cm"][0])
+    assert np.isnan(found["activation_energy_ev"][0])
+    words = "diffusive at 800, 1000, 1200 K, but no conductivity at 300 K: "
+    assert found["reason"][0].startswith(words)
     assert "not determined" in found["reason"][0] or "not resolved" in found["reason"][0]
 
 
+@pytest.mark.parametrize(
+    ("bound_cm2_s", "words"), [(1e-6, "which excludes 1e-4"), (2.9e-6, "does not exclude 1e-4")]
+)
+def test_a_bound_says_whether_it_excludes_a_fast_conductor(bound_cm2_s, words):
+    table = arrhenius_table("non-diffusive", (600.0, 800.0, 1000.0))
+    found, _ = conclude(table.assign(diffusivity_upper_bound_cm2_s=bound_cm2_s))
+    assert "of the ideal crystal, without defects" in found["reason"][0]
+    assert f"{words} S/cm at 300 K with 0.3 eV" in found["reason"][0]
+
+
+LADDER_K = (600.0, 800.0, 1000.0, 1200.0)
+
+
+def test_temperatures_left_out_are_named():
+    found, _ = conclude(arrhenius_table(["unresolved"] + ["diffusive"] * 3, LADDER_K))
+    assert found["sigma_300k_s_cm"][0] > 0
+    assert found["reason"][0].startswith("extrapolated from 3 temperatures")
+    assert "left out: 600 K unresolved" in found["reason"][0]
+
+
+@pytest.mark.parametrize(
+    ("verdict", "kelvin", "bound_cm2_s", "believed"),
+    [
+        ("melted", 900.0, np.nan, False),
+        ("melted", 1200.0, np.nan, False),
+        ("melted", 1300.0, np.nan, True),
+        ("non-diffusive", 600.0, 1e-6, False),
+        ("non-diffusive", 600.0, 3e-6, True),
+    ],
+)
+def test_a_line_is_not_drawn_against_the_other_temperatures(verdict, kelvin, bound_cm2_s, believed):
+    other = arrhenius_table(verdict, (kelvin,)).assign(diffusivity_upper_bound_cm2_s=bound_cm2_s)
+    found, arrhenius = conclude(pd.concat([arrhenius_table(), other]))
+    assert found["verdict"][0] == "diffusive"
+    assert (found["sigma_300k_s_cm"][0] > 0) == believed
+    assert (arrhenius["bundled-x"]["line"] is not None) == believed
+    assert f"{kelvin:g} K" in found["reason"][0]
+
+
 def test_best_comes_first():
-    names = ["slow", "fast", "still", "open"]
+    names = ["slow", "fast", "still", "open", "moving"]
     shortlist = pd.DataFrame({"material_id": names, "formula": "Li", "engine": "chgnet"})
     slow = arrhenius_table().assign(material_id="slow")
     d = [name for name in slow if name.startswith("diffusivity")]
@@ -196,6 +269,7 @@ def test_best_comes_first():
         arrhenius_table().assign(material_id="fast"),
         arrhenius_table("non-diffusive").assign(material_id="still"),
         arrhenius_table("unresolved").assign(material_id="open"),
+        arrhenius_table(["unresolved", "diffusive", "diffusive"]).assign(material_id="moving"),
     ]
     table, _ = analysis.conductivity_table(shortlist, tables, [], SETTINGS)
-    assert table["material_id"].tolist() == ["fast", "slow", "open", "still"]
+    assert table["material_id"].tolist() == ["fast", "slow", "moving", "open", "still"]

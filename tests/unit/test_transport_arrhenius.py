@@ -3,6 +3,7 @@ import pytest
 
 from ionscout.errors import TransportError
 from ionscout.transport import fit_arrhenius, nernst_einstein
+from ionscout.transport.conductivity import fast_diffusivity_cm2_s
 
 KB = 8.617333262e-5
 T = np.array([600.0, 800.0, 1000.0, 1200.0])
@@ -28,6 +29,15 @@ def test_exact_line_is_found():
 def test_lgps_reference_conductivity():
     sigma = nernst_einstein(1.161e-6, temperature_k=600, density_cm3=20 / 970.4137 * 1e24)
     assert sigma * 1000 == pytest.approx(74.165, rel=1e-3)
+
+
+@pytest.mark.parametrize(("kelvin", "d"), [(600, 2.7e-7), (800, 1.1e-6), (1000, 2.7e-6)])
+def test_a_fast_conductor_is_this_slow_when_hot(kelvin, d):
+    assert fast_diffusivity_cm2_s(kelvin, density_cm3=2e22) == pytest.approx(d, rel=0.05)
+    twice = fast_diffusivity_cm2_s(kelvin, density_cm3=4e22)
+    assert nernst_einstein(twice, temperature_k=kelvin, density_cm3=4e22) == pytest.approx(
+        nernst_einstein(2 * twice, temperature_k=kelvin, density_cm3=2e22)
+    )
 
 
 def test_intervals_cover():

@@ -1,7 +1,17 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
+from scipy.spatial.transform import Rotation
 
-from ionscout.transport import estimate_diffusivity, find_jumps, has_melted, judge, jump_bound_cm2_s
+from ionscout.transport import (
+    anions_wander,
+    estimate_diffusivity,
+    find_jumps,
+    has_melted,
+    judge,
+    jump_bound_cm2_s,
+)
 
 INTERVAL_FS = 20.0
 N_FRAMES = 1000
@@ -28,8 +38,18 @@ def double_well(rng, n_ions, rate_ps, length):
     return ((np.cumsum(flips, axis=0) % 2) * length)[..., None] * np.array([1.0, 0, 0])
 
 
-def verdict_of(positions, **kwargs):
-    found = estimate_diffusivity(positions, frame_interval_fs=INTERVAL_FS)
+def planted(rng, n_jumps, length=3.0, n_ions=24, n_frames=5000):
+    """Rattling, and one jump of each of the first ions."""
+    positions = rattle(rng, n_ions, n_frames=n_frames)
+    for ion, frame in enumerate(np.linspace(0, n_frames, n_jumps + 2)[1:-1].astype(int)):
+        positions[frame:, ion, ion % 3] += length
+    return positions
+
+
+def verdict_of(positions, *, credible_level=0.95, **kwargs):
+    found = estimate_diffusivity(
+        positions, frame_interval_fs=INTERVAL_FS, credible_level=credible_level
+    )
     jumps = find_jumps(positions, frame_interval_fs=INTERVAL_FS)
     production_ps = len(positions) * INTERVAL_FS / 1000
     return judge(found, jumps, production_ps=production_ps, **kwargs)
@@ -48,6 +68,34 @@ def test_rattling_is_not_diffusive_and_bounded(seed):
     found = verdict_of(rattle(np.random.default_rng(seed), 24))
     assert found.verdict == "non-diffusive"
     assert 1e-7 < found.upper_bound_cm2_s < 3e-6
+    assert "cm2/s (95 %)" in found.reason
+
+
+@pytest.mark.parametrize(
+    ("n_jumps", "verdict"), [(2, "non-diffusive"), (3, "unresolved"), (13, "unresolved")]
+)
+def test_jumps_that_lead_on_are_not_stillness(n_jumps, verdict):
+    found = verdict_of(planted(np.random.default_rng(7), n_jumps, length=2.2, n_ions=48))
+    assert found.upper_bound_cm2_s < 3e-6
+    assert found.verdict == verdict
+
+
+def test_the_bound_keeps_its_confidence():
+    still = rattle(np.random.default_rng(8), 24, 0.25)
+    bounds = [
+        verdict_of(still, credible_level=level, jump_length_ang=0.1).upper_bound_cm2_s
+        for level in (0.5, 0.95)
+    ]
+    assert bounds[0] == bounds[1] > jump_bound_cm2_s(0, 24, 20.0, 0.1)
+
+
+def test_the_bound_takes_the_longer_of_the_jumps_seen_and_expected():
+    still = rattle(np.random.default_rng(8), 24, 0.25)
+    found = estimate_diffusivity(still, frame_interval_fs=INTERVAL_FS)
+    jumps = replace(find_jumps(still, frame_interval_fs=INTERVAL_FS), length_ang=6.0)
+    for expected, longest in ((3.0, 6.0), (7.0, 7.0)):
+        bound = judge(found, jumps, production_ps=20.0, jump_length_ang=expected).upper_bound_cm2_s
+        assert bound == pytest.approx(jump_bound_cm2_s(0, 24, 20.0, longest))
 
 
 @pytest.mark.parametrize("rate_ps", [0.05, 0.2, 1.0])
@@ -79,6 +127,8 @@ def test_jumps_are_counted_and_rattling_is_not():
     assert jumps.n_sites.tolist() == [3, 2]
     assert jumps.n_returns.tolist() == [0, 1]
     assert jumps.displaced.tolist() == [True, False]
+    assert jumps.length_ang == pytest.approx(2.8, abs=0.3)
+    assert still.length_ang == 0
     assert (jumps.n_escapes, jumps.n_travellers) == (2, 1)
 
 
@@ -97,3 +147,72 @@ def test_flowing_framework_has_melted_and_hot_one_has_not():
     assert not has_melted(hot, species, frame_interval_fs=INTERVAL_FS)
     half = np.concatenate([flow[:, :12], hot[:, 12:]], axis=1)
     assert not has_melted(half, species, frame_interval_fs=INTERVAL_FS)
+
+
+CELL = 12 * np.eye(3)
+CENTRES = 6.0 * np.stack(np.meshgrid(*[np.arange(2)] * 3), axis=-1).reshape(-1, 3)
+CORNERS = 2.05 / np.sqrt(3) * np.array([[1, 1, 1], [1, -1, -1], [-1, 1, -1], [-1, -1, 1]])
+TETRAHEDRA = np.array((["P"] + ["S"] * 4) * 8)
+
+
+def tetrahedra(rotations):
+    """Eight PS4, turned by rotations of shape (n_frames, 8, 3, 3)."""
+    corners = np.einsum("tpab,cb->tpca", rotations, CORNERS)
+    centre = np.zeros_like(corners[:, :, :1])
+    return (np.concatenate([centre, corners], axis=2) + CENTRES[:, None]).reshape(-1, 40, 3)
+
+
+def turning(rng, degrees_a_frame):
+    """Rotational diffusion."""
+    steps = rng.normal(0, np.radians(degrees_a_frame), (N_FRAMES - 1, 8, 3))
+    now = Rotation.identity(8)
+    turns = [now.as_matrix()]
+    for step in steps:
+        now = Rotation.from_rotvec(step) * now
+        turns.append(now.as_matrix())
+    return np.array(turns)
+
+
+def swapping(rng):
+    """Turns of 120 degrees about a bond, each of which maps corners onto corners."""
+    now, turns = Rotation.identity(8), []
+    for _ in range(10):
+        turns += [now.as_matrix()] * (N_FRAMES // 10)
+        axes = CORNERS[rng.integers(4, size=8)] / 2.05
+        now = now * Rotation.from_rotvec(np.radians(120) * axes)
+    return np.array(turns)
+
+
+@pytest.mark.parametrize("degrees_a_frame", [1.0, 3.0, 10.0])
+def test_polyanions_that_turn_have_not_left(degrees_a_frame):
+    rng = np.random.default_rng(5)
+    for rotations in (turning(rng, degrees_a_frame), swapping(rng)):
+        positions = tetrahedra(rotations) + rattle(rng, 40, 0.15)
+        displaced = find_jumps(positions, frame_interval_fs=INTERVAL_FS).displaced
+        assert displaced.mean() > 0.3
+        assert not anions_wander(positions, TETRAHEDRA, CELL, frame_interval_fs=INTERVAL_FS)
+
+
+def test_anions_that_flow_are_seen_beside_a_cation_at_rest():
+    rng = np.random.default_rng(6)
+    rest = np.array([[3.0, 3.0, 3.0], [3.0, 3.0, 9.0]]) + rattle(rng, 2, 0.15)
+    flow = np.cumsum(rng.normal(0, 0.08, (N_FRAMES, 8, 3)), axis=0)
+    whole = tetrahedra(np.broadcast_to(np.eye(3), (N_FRAMES, 8, 3, 3)))
+    whole += np.repeat(flow, 5, axis=1) + rattle(rng, 40, 0.15)
+    single = CENTRES + flow
+    for anions, names in ((whole, TETRAHEDRA), (single, np.array(["Cl"] * 8))):
+        positions = np.concatenate([anions, rest], axis=1)
+        species = np.concatenate([names, ["La"] * 2])
+        assert not has_melted(positions, species, frame_interval_fs=INTERVAL_FS)
+        assert anions_wander(positions, species, CELL, frame_interval_fs=INTERVAL_FS)
+        hot = positions[:1] + rattle(rng, len(species), 0.4)
+        assert not anions_wander(hot, species, CELL, frame_interval_fs=INTERVAL_FS)
+
+
+def test_corners_wrapped_to_the_other_side_belong_to_their_centre():
+    rng = np.random.default_rng(10)
+    corners = tetrahedra(turning(rng, 3.0)) + rng.integers(-1, 2, (40, 3)) @ CELL
+    flow = CENTRES + 3.0 + np.cumsum(rng.normal(0, 0.08, (N_FRAMES, 8, 3)), axis=0)
+    positions = np.concatenate([corners, flow], axis=1)
+    species = np.concatenate([TETRAHEDRA, ["Cl"] * 8])
+    assert not anions_wander(positions, species, CELL, frame_interval_fs=INTERVAL_FS)

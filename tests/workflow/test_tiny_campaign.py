@@ -53,6 +53,12 @@ def test_nothing_runs_when_nothing_changed(tiny):
     assert tiny.planned_jobs() == Counter()
 
 
+def test_one_job_can_be_asked_for_alone(tiny):
+    cell = "results/tiny/dynamics/bundled-licl/cell.json"
+    done = tiny.snakemake("--dry-run", "--forcerun", "prepare_cell", "--", cell)
+    assert done.returncode == 0, done.stdout
+
+
 def test_nothing_runs_after_touching_every_file(tiny):
     later = time.time() + 5
     for path in tiny.files:

@@ -3,7 +3,7 @@
 from ionscout.models.clustering import Clustering
 from ionscout.models.clusterings import CLUSTERINGS, cluster_materials
 from ionscout.models.enrichment import enrich_clusters
-from ionscout.models.predictor import Predictor
+from ionscout.models.predictor import Predictor, held_out_where_trained
 from ionscout.models.registry import CLASSIFIERS, TrainedModel, load_model, train_model
 from ionscout.models.ward import cluster_ward
 
@@ -16,6 +16,7 @@ __all__ = [
     "cluster_materials",
     "cluster_ward",
     "enrich_clusters",
+    "held_out_where_trained",
     "load_model",
     "train_model",
 ]

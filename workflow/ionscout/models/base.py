@@ -30,6 +30,9 @@ class Classifier:
         `load` raises `ValueError` for what it cannot trust.
     note : str
         What a reader of its scores has to know.
+    trained_on : tuple of str
+        Reduced formulas, as pymatgen writes them, of the compounds that a
+        published model was fitted to by its authors.
     """
 
     feature_set: str
@@ -39,3 +42,4 @@ class Classifier:
     dump: Callable[[BaseEstimator], dict[str, Any]]
     load: Callable[[dict[str, Any]], BaseEstimator]
     note: str = ""
+    trained_on: tuple[str, ...] = ()

@@ -34,6 +34,12 @@ def enrich_clusters(
     The p-values are exact, one-sided and corrected by Holm's procedure. A group
     of duplicates counts as one labelled material, that of its original.
 
+    The p-values are smaller than they should be. They take the labelled materials
+    for independent, which members of one family (argyrodites, phosphates with the
+    NASICON framework) are not: alike in structure, they share cluster and speed.
+    And substitution products have nearly the diffraction patterns of their
+    parents, so that these families weigh more in where clusters form.
+
     Parameters
     ----------
     clusters : DataFrame

@@ -67,6 +67,23 @@ class Predictor:
         return pd.DataFrame(predictions).astype({"material_id": str, "reason": str})
 
 
+def held_out_where_trained(predictions: pd.DataFrame) -> pd.Series:
+    """Take the leave-one-out probability of each material that the model learned from.
+
+    Parameters
+    ----------
+    predictions : DataFrame
+        Columns probability and probability_loo, as `train_model` returns them.
+
+    Returns
+    -------
+    Series
+        Probability of fast, none of which has seen the material's own label,
+        but for what the authors of a published model fitted it to.
+    """
+    return predictions["probability_loo"].fillna(predictions["probability"]).astype(float)
+
+
 def select_matrix(name: str, features: pd.DataFrame, columns: Sequence[str]) -> pd.DataFrame:
     """Take a model's columns out of its descriptor set.
 

@@ -7,10 +7,12 @@ import json
 from dataclasses import dataclass
 from functools import partial
 from importlib.metadata import version
-from typing import Any
+from typing import Any, NamedTuple
 
+import numpy as np
 import pandas as pd
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from sklearn.base import BaseEstimator
 
 from ionscout.config import ModelSettings
 from ionscout.errors import ModelError
@@ -20,8 +22,8 @@ from ionscout.models.predictor import Predictor, select_matrix
 from ionscout.models.training_set import TrainingSet, make_training_set
 from ionscout.models.validation import (
     held_out_probabilities,
-    published_probabilities,
     validate,
+    validate_published,
 )
 
 CLASSIFIERS: dict[str, Classifier] = {
@@ -43,9 +45,12 @@ class TrainedModel:
         One row a material of the manifest: material_id, probability, reason,
         in_training, probability_loo (leave-one-out, NaN outside the training set).
         A duplicate of a training material is in training too, and shares its
-        leave-one-out probability.
+        leave-one-out probability. For a published model every compound that its
+        authors are known to have fitted it to, by reduced formula, is in training,
+        and no leave-one-out probability can be had.
     metrics : DataFrame
-        Columns model, metric, value, low, high, n, note; see `validate`.
+        Columns model, metric, value, low, high, n, note; see `validate` and, for a
+        published model, `validate_published`.
     provenance : dict
         n_training, n_fast, data_sha256, versions, settings, seed.
     """
@@ -119,7 +124,7 @@ def train_model(
     labels : DataFrame
         As `join_labels` returns it.
     manifest : DataFrame
-        Columns material_id, duplicate_of, chemical_system.
+        Columns material_id, duplicate_of, chemical_system, reduced_formula.
     settings : ModelSettings
         The campaign's.
     seed : int
@@ -141,22 +146,18 @@ def train_model(
         matrix, labels, manifest, fast_threshold_s_cm=settings.fast_threshold_s_cm
     )
     estimator = classifier.build(settings, seed)
-    judge = held_out_probabilities if classifier.learns else published_probabilities
-    metrics, probability_loo = validate(
-        name, partial(judge, estimator), training, note=classifier.note, seed=seed
-    )
-    reason = training.unusable if classifier.learns else ""
-    if classifier.learns and not reason:
-        estimator.fit(training.x, training.y)
-    predictor = Predictor(name, classifier.columns, None if reason else estimator, reason)
+    judge = _learn if classifier.learns else _take_as_published
+    judged = judge(name, estimator, training, manifest, seed)
+    usable = None if judged.reason else estimator
+    predictor = Predictor(name, classifier.columns, usable, judged.reason)
     predictions = predictor.predict(features)
-    if classifier.learns and not reason:
-        held_out = pd.Series(probability_loo, index=training.material_id)
-        loo = predictions["material_id"].map(training.members).map(held_out)
-    else:
-        loo = pd.Series(float("nan"), index=predictions.index)
-    predictions = predictions.assign(in_training=loo.notna(), probability_loo=loo.astype(float))
-    return TrainedModel(predictor, predictions, metrics, _provenance(training, settings, seed))
+    ids = predictions["material_id"]
+    predictions = predictions.assign(
+        in_training=ids.isin(judged.in_training),
+        probability_loo=ids.map(judged.probability_loo).astype(float),
+    )
+    provenance = _provenance(training, settings, seed)
+    return TrainedModel(predictor, predictions, judged.metrics, provenance)
 
 
 def load_model(content: dict[str, Any]) -> Predictor:
@@ -203,6 +204,49 @@ def load_model(content: dict[str, Any]) -> Predictor:
             f"saved model {saved.model!r}: its parameters are not its own; train it again"
         ) from None
     return Predictor(saved.model, classifier.columns, estimator, "")
+
+
+class _Judged(NamedTuple):
+    """What is known of a classifier beside its estimator."""
+
+    metrics: pd.DataFrame
+    in_training: pd.Index
+    probability_loo: pd.Series
+    reason: str
+
+
+def _learn(
+    name: str,
+    estimator: BaseEstimator,
+    training: TrainingSet,
+    manifest: pd.DataFrame,
+    seed: int,
+) -> _Judged:
+    """Validate the estimator, then fit it to all labels, where there is something to learn."""
+    held_out = partial(held_out_probabilities, estimator)
+    note = CLASSIFIERS[name].note
+    metrics, probability_loo = validate(name, held_out, training, note=note, seed=seed)
+    if training.unusable:
+        return _Judged(metrics, pd.Index([]), pd.Series(dtype=float), training.unusable)
+    estimator.fit(training.x, training.y)
+    loo = training.members.map(pd.Series(probability_loo, index=training.material_id))
+    return _Judged(metrics, loo.index, loo, "")
+
+
+def _take_as_published(
+    name: str,
+    estimator: BaseEstimator,
+    training: TrainingSet,
+    manifest: pd.DataFrame,
+    seed: int,
+) -> _Judged:
+    """Score the estimator as it is; what its authors trained it on is told by formula."""
+    classifier = CLASSIFIERS[name]
+    formulas = manifest.set_index("material_id")["reduced_formula"]
+    in_training = formulas.index[formulas.isin(classifier.trained_on)]
+    seen = np.isin(training.material_id, in_training)
+    metrics = validate_published(name, estimator, training, seen, note=classifier.note, seed=seed)
+    return _Judged(metrics, in_training, pd.Series(dtype=float), "")
 
 
 def _classifier(name: str) -> Classifier:

@@ -1,12 +1,14 @@
-"""Scores that a classifier did not see the answers of.
+"""Scores of classifiers, each beside the constant baseline of the same materials.
 
-Everything that is fitted, scaling included, is fitted inside the fold. Each
-score stands beside the constant baseline of the same folds.
+What is fitted here, scaling included, is fitted inside the fold, so that its
+scores are held out. A published model was fitted by its authors, in part to the
+same compounds: its scores carry names of their own and are no held-out ones.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -17,6 +19,7 @@ from ionscout.models.training_set import TrainingSet
 
 METRIC_COLUMNS = ["model", "metric", "value", "low", "high", "n", "note"]
 CONSTANT = "constant"
+X_RANDOMISED = "x_randomised_misclassification"
 N_RANDOMISATIONS = 20
 
 HeldOut = Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray]
@@ -95,12 +98,12 @@ def published_probabilities(
 def randomised_misclassification(
     held_out: HeldOut, x: np.ndarray, y: np.ndarray, *, seed: int
 ) -> tuple[float, float, float]:
-    """Leave-one-out misclassification when descriptors are shuffled between materials.
+    """Misclassification when descriptors are shuffled between materials.
 
     Parameters
     ----------
     held_out : callable
-        (x, y, groups) -> held-out probabilities.
+        (x, y, groups) -> probabilities; called with every material a group of its own.
     x : array of shape (n, n_columns)
         Descriptors; whole rows are shuffled.
     y : array of bool, shape (n,)
@@ -153,23 +156,99 @@ def validate(
     """
     x, y = training.x, training.y
     if training.unusable:
-        return _empty_metrics(name, training.unusable), np.full(len(y), np.nan)
+        empty = _empty_metrics(name, ("loo", "grouped"), training.unusable)
+        return empty, np.full(len(y), np.nan)
     alone, system = np.arange(len(y)), training.chemical_system
     probability_loo = held_out(x, y, alone)
+    tables = [
+        _compare(name, f"{scheme}_", y, p, groups, note=note, seed=seed)
+        for scheme, groups, p in (
+            ("loo", alone, probability_loo),
+            ("grouped", system, held_out(x, y, system)),
+        )
+    ]
+    tables.append(_shuffle(name, held_out, training, note=note, seed=seed))
+    return pd.concat(tables, ignore_index=True), probability_loo
+
+
+def validate_published(
+    name: str,
+    estimator: BaseEstimator,
+    training: TrainingSet,
+    seen: np.ndarray,
+    *,
+    note: str,
+    seed: int,
+) -> pd.DataFrame:
+    """Score a classifier as its authors fitted it.
+
+    Parameters
+    ----------
+    name : str
+        The classifier's.
+    estimator : scikit-learn classifier
+        Fitted.
+    training : TrainingSet
+        The labelled materials.
+    seen : array of bool, shape (n,)
+        Did the authors fit it to a compound of this formula?
+    note : str
+        Goes beside each of its scores, after the number of compounds seen.
+    seed : int
+        Seed of bootstrap and shuffles.
+
+    Returns
+    -------
+    DataFrame
+        Columns as in `validate`. A metric is prefixed by `published_` (all
+        labelled materials, those seen by the authors included) or by
+        `published_unseen_` (the others); rows with the model `constant` are the
+        leave-one-out baseline of the same materials. The misclassification with
+        shuffled descriptors is that of all labelled materials.
+    """
+    if training.unusable:
+        return _empty_metrics(name, ("published", "published_unseen"), training.unusable)
+    x, y = training.x, training.y
+    note = (
+        f"{np.count_nonzero(seen)} of the {len(y)} labelled materials are in its training set,"
+        f" judged by formula alone, whatever the polymorph; a doped or disordered variant counts"
+        f" as unseen; {note}"
+    )
+    predict = partial(published_probabilities, estimator)
     tables = []
-    for scheme, groups, p in (
-        ("loo", alone, probability_loo),
-        ("grouped", system, held_out(x, y, system)),
-    ):
-        of_model = score(y, p, groups, seed=seed).assign(note=note)
-        constant = held_out_probabilities(None, x, y, groups)
-        of_constant = _tie_constant(score(y, constant, groups, seed=seed))
-        for table, model in ((of_model, name), (of_constant, CONSTANT)):
-            tables.append(table.assign(model=model, metric=f"{scheme}_" + table["metric"]))
-    value, low, high = randomised_misclassification(held_out, x, y, seed=seed)
-    shuffled = (name, "x_randomised_misclassification", value, low, high, len(y), note)
-    tables.append(pd.DataFrame([shuffled], columns=METRIC_COLUMNS))
-    return pd.concat(tables, ignore_index=True)[METRIC_COLUMNS], probability_loo
+    for scheme, rows in (("published", np.ones(len(y), bool)), ("published_unseen", ~seen)):
+        alone = np.arange(np.count_nonzero(rows))
+        p = predict(x[rows], y[rows], alone)
+        tables.append(_compare(name, f"{scheme}_", y[rows], p, alone, note=note, seed=seed))
+    tables.append(_shuffle(name, predict, training, note=note, seed=seed))
+    return pd.concat(tables, ignore_index=True)
+
+
+def _compare(
+    name: str,
+    prefix: str,
+    y: np.ndarray,
+    p: np.ndarray,
+    groups: np.ndarray,
+    *,
+    note: str,
+    seed: int,
+) -> pd.DataFrame:
+    """Put the scores of a model above those of the constant baseline of the same folds."""
+    constant = held_out_probabilities(None, p[:, np.newaxis], y, groups)
+    of_model = score(y, p, groups, seed=seed).assign(model=name, note=note)
+    of_constant = _tie_constant(score(y, constant, groups, seed=seed)).assign(model=CONSTANT)
+    table = pd.concat([of_model, of_constant], ignore_index=True)
+    return table.assign(metric=prefix + table["metric"])[METRIC_COLUMNS]
+
+
+def _shuffle(
+    name: str, held_out: HeldOut, training: TrainingSet, *, note: str, seed: int
+) -> pd.DataFrame:
+    """Make the row of the misclassification with shuffled descriptors."""
+    rates = randomised_misclassification(held_out, training.x, training.y, seed=seed)
+    row = (name, X_RANDOMISED, *rates, len(training.y), note)
+    return pd.DataFrame([row], columns=METRIC_COLUMNS)
 
 
 def _tie_constant(table: pd.DataFrame) -> pd.DataFrame:
@@ -179,10 +258,10 @@ def _tie_constant(table: pd.DataFrame) -> pd.DataFrame:
     return table.assign(note=np.where(is_auc, "by definition: a constant ranks nothing", ""))
 
 
-def _empty_metrics(name: str, reason: str) -> pd.DataFrame:
-    metrics = [f"{scheme}_{metric}" for scheme in ("loo", "grouped") for metric in METRICS]
+def _empty_metrics(name: str, schemes: tuple[str, ...], reason: str) -> pd.DataFrame:
+    metrics = [f"{scheme}_{metric}" for scheme in schemes for metric in METRICS]
     rows = [{"model": model, "metric": metric} for metric in metrics for model in (name, CONSTANT)]
-    rows.append({"model": name, "metric": "x_randomised_misclassification"})
+    rows.append({"model": name, "metric": X_RANDOMISED})
     return pd.DataFrame(rows).assign(value=np.nan, low=np.nan, high=np.nan, n=0, note=reason)[
         METRIC_COLUMNS
     ]

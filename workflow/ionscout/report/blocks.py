@@ -1,4 +1,4 @@
-"""What a page is made of: sections of text, banners, tables and figures."""
+"""What a page is made of: sections of text, banners, lists, tables and figures."""
 
 from __future__ import annotations
 
@@ -54,6 +54,15 @@ class Definitions:
 
 
 @dataclass(frozen=True)
+class Bullets:
+    """A short list under a line of its own."""
+
+    title: str
+    items: tuple[str, ...]
+    kind: Literal["bullets"] = field(default="bullets", init=False)
+
+
+@dataclass(frozen=True)
 class Details:
     """A table that is folded away until it is asked for."""
 
@@ -62,7 +71,7 @@ class Details:
     kind: Literal["details"] = field(default="details", init=False)
 
 
-Block = Text | Table | Figure | Definitions | Details
+Block = Text | Table | Figure | Definitions | Bullets | Details
 
 
 @dataclass(frozen=True)

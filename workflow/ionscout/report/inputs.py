@@ -55,6 +55,7 @@ FUNNEL_COLUMNS = [
     *("gate", "n_in", "n_pass", "n_fail", "n_unknown", "n_out"),
     *("known_fast_in", "known_fast_out", "known_slow_in", "known_slow_out"),
 ]
+GATE_COLUMNS = ["material_id", "hull", "band_gap", "mean_probability"]
 LABEL_COLUMNS = ["material_id", "sigma_rt_s_cm", "is_upper_bound", "temperature_k"]
 METRIC_COLUMNS = ["model", "metric", "value", "low", "high", "n", "note"]
 PREDICTION_COLUMNS = ["material_id", "probability", "reason", "in_training", "probability_loo"]
@@ -227,7 +228,7 @@ def load_tables(inputs: ReportInputs) -> Tables:
         enrichments={
             name: read_table(path, ENRICHMENT_COLUMNS) for name, path in inputs.enrichments.items()
         },
-        gates=read_table(inputs.gates, ["material_id", "mean_probability"]),
+        gates=read_table(inputs.gates, GATE_COLUMNS),
         funnel=read_table(inputs.funnel, FUNNEL_COLUMNS),
         shortlist=read_table(inputs.shortlist, SHORTLIST_COLUMNS),
         cells=_read_records(inputs.cells, CELL_COLUMNS),

@@ -10,7 +10,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from ionscout.report import sections, sections_dynamics
+from ionscout.report import sections, sections_dynamics, sections_models
 from ionscout.report.blocks import Section
 from ionscout.report.inputs import ReportInputs, Tables, load_tables
 
@@ -97,11 +97,11 @@ def software_versions() -> dict[str, str]:
 def _sections(tables: Tables, campaign: dict[str, Any], versions: dict[str, str]) -> list[Section]:
     threshold_s_cm = campaign["models"]["fast_threshold_s_cm"]
     return [
-        sections.show_results(tables),
+        sections.show_results(tables, audit_cutoff_ev=campaign["dynamics"]["audit"]["cutoff_ev"]),
         sections.describe_materials(tables),
         sections.show_funnel(tables),
         sections.show_ranking(tables),
-        sections.show_models(tables, fast_threshold_s_cm=threshold_s_cm),
+        sections_models.show_models(tables, fast_threshold_s_cm=threshold_s_cm),
         sections.show_clusters(tables, fast_threshold_s_cm=threshold_s_cm),
         sections_dynamics.show_dynamics(tables),
         sections_dynamics.show_audit(tables),

@@ -1,4 +1,4 @@
-"""The sections of the page up to the shortlist: results, funnel, models, clusters."""
+"""The sections of the page up to the shortlist: results, funnel, ranking, clusters."""
 
 from __future__ import annotations
 
@@ -8,9 +8,11 @@ import numpy as np
 import pandas as pd
 from sklearn.decomposition import PCA
 
+from ionscout.config import DEMONSTRATION_PS
 from ionscout.labels.classes import known_classes
+from ionscout.models import held_out_where_trained
 from ionscout.report import figures
-from ionscout.report.blocks import Block, Cell, Figure, Section, Text
+from ionscout.report.blocks import Block, Bullets, Cell, Figure, Section, Text
 from ionscout.report.inputs import Tables
 from ionscout.report.tables import (
     MISSING,
@@ -30,16 +32,10 @@ from ionscout.report.tables import (
     verdict_column,
 )
 
-DEMONSTRATION_PS = 50.0
 PLUMBING_ENGINE = "lennard-jones"
 N_RANKED = 20
+LIMITS_TITLE = "What the intervals leave out: all but the statistics of the runs"
 
-_SCORE_NAMES = (
-    ("loo_", "leave-one-out "),
-    ("grouped_", "leave-one-system-out "),
-    ("x_randomised", "X-randomised"),
-    ("roc_auc", "ROC-AUC"),
-)
 _ROLES = {
     "candidate": "candidate",
     "positive_control": "positive control",
@@ -129,7 +125,7 @@ def describe_materials(tables: Tables) -> Section:
     return Section("materials", "Materials", tuple(blocks))
 
 
-def show_results(tables: Tables) -> Section:
+def show_results(tables: Tables, *, audit_cutoff_ev: float) -> Section:
     """Show what became of each shortlisted material, and whether the controls behaved."""
     if tables.conductivity.empty:
         return Section(
@@ -163,7 +159,8 @@ def show_results(tables: Tables) -> Section:
     table = make_table(
         rows, columns, caption="Conductivity by molecular dynamics, best first, with intervals"
     )
-    return Section("results", "Results", (*_judge_controls(rows), table))
+    limits = Bullets(LIMITS_TITLE, _list_limits(tables, audit_cutoff_ev))
+    return Section("results", "Results", (*_judge_controls(rows), table, limits))
 
 
 def show_funnel(tables: Tables) -> Section:
@@ -203,7 +200,8 @@ def show_ranking(tables: Tables) -> Section:
     """Show the candidates that the models like best."""
     candidates = tables.manifest.loc[tables.manifest["candidate"], ["material_id", "formula"]]
     rows = candidates.merge(tables.gates, on="material_id")
-    probabilities = tables.predictions.pivot_table(
+    predictions = tables.predictions.assign(probability=held_out_where_trained(tables.predictions))
+    probabilities = predictions.pivot_table(
         index="material_id", columns="model", values="probability"
     ).add_prefix("model ")
     rows = rows.merge(probabilities, left_on="material_id", right_index=True, how="left")
@@ -237,31 +235,6 @@ def show_ranking(tables: Tables) -> Section:
     return Section(
         "ranking", "Ranking", (make_table(top, columns, caption=caption), *_show_shortlist(tables))
     )
-
-
-def show_models(tables: Tables, *, fast_threshold_s_cm: float) -> Section:
-    """Show how far the models can be believed."""
-    blocks: list[Block] = []
-    known = _known_predictions(tables)
-    if tables.metrics["value"].isna().all():
-        notes = [note for note in tables.metrics["note"].dropna().unique() if note]
-        blocks.append(Text("No score could be computed. " + " ".join(notes)))
-    else:
-        blocks += _metric_blocks(tables.metrics)
-    if known.empty:
-        blocks.append(Text("No material with a measured conductivity has a prediction."))
-    else:
-        blocks.append(
-            Figure(
-                figures.draw_parity(known, threshold_s_cm=fast_threshold_s_cm),
-                "Predicted probability against measured conductivity, a panel a model",
-                "Predicted probability against measured conductivity of the known materials."
-                " Filled: predicted while left out of the fit, or by a model fitted elsewhere."
-                " Hollow: seen in the fit. Arrows: the measurement is an upper bound. Shaded:"
-                f" fast, from {format_number(fast_threshold_s_cm)} S/cm on.",
-            )
-        )
-    return Section("models", "Models", tuple(blocks))
 
 
 def show_clusters(tables: Tables, *, fast_threshold_s_cm: float) -> Section:
@@ -312,6 +285,28 @@ def _judge_controls(rows: pd.DataFrame) -> list[Text]:
     return texts
 
 
+def _list_limits(tables: Tables, audit_cutoff_ev: float) -> tuple[str, ...]:
+    """Name the errors that no interval on the page holds."""
+    limits = [
+        "The size of the cell: it is small, and its periodic images may move together.",
+        "Thermal expansion: the cell is that of 0 K at every temperature.",
+        "The Haven ratio, set to 1: lithium ions that move together conduct otherwise than the"
+        " tracer diffusivity says.",
+        "The potential's error. The force error beside the results is that of one snapshot, and"
+        f" GPAW's plane waves up to {audit_cutoff_ev:g} eV have a basis error of their own.",
+    ]
+    candidates = tables.shortlist.loc[tables.shortlist["role"] == "candidate", "material_id"]
+    answers = tables.gates.set_index("material_id").reindex(candidates)
+    unknown = ((answers["hull"] == "unknown") | (answers["band_gap"] == "unknown")).sum()
+    if unknown:
+        limits.append(
+            f"Stability: {unknown} of {len(candidates)} shortlisted candidates passed with an"
+            " unknown distance to the convex hull or band gap, so that nothing has screened them"
+            " for it; a hypothetical crystal may not exist."
+        )
+    return tuple(limits)
+
+
 def _show_shortlist(tables: Tables) -> tuple[Block, ...]:
     if tables.shortlist.empty:
         return (Text("The shortlist is empty."),)
@@ -329,49 +324,6 @@ def _show_shortlist(tables: Tables) -> tuple[Block, ...]:
 
 def _text(value: Any) -> str:
     return "" if is_missing(value) else str(value)
-
-
-def _metric_blocks(metrics: pd.DataFrame) -> list[Block]:
-    """Put every score beside that of the constant baseline of the same folds."""
-    is_constant = metrics["model"] == "constant"
-    keys = ["judged", "metric"]
-    rows = metrics[~is_constant].merge(
-        metrics.loc[is_constant, [*keys, "value", "low", "high"]],
-        on=keys,
-        how="left",
-        suffixes=("", "_constant"),
-    )
-    order = {name: place for place, name in enumerate(rows["metric"].unique())}
-    rows = rows.sort_values("metric", key=lambda column: column.map(order), kind="stable")
-    columns = [
-        Column("Score", lambda row: Cell(_name_score(row["metric"]))),
-        text_column("Model", "model"),
-        interval_column("Value", "value", "low", "high"),
-        interval_column("Constant baseline", "value_constant", "low_constant", "high_constant"),
-        count_column("Materials", "n"),
-    ]
-    notes = rows[["model", "note"]].dropna().drop_duplicates()
-    return [
-        make_table(rows, columns, caption="Scores on measured materials, with intervals"),
-        *(Text(f"{row.model}: {row.note.rstrip('.')}.") for row in notes.itertuples() if row.note),
-    ]
-
-
-def _name_score(metric: str) -> str:
-    for short, long in _SCORE_NAMES:
-        metric = metric.replace(short, long)
-    return metric.replace("_", " ")
-
-
-def _known_predictions(tables: Tables) -> pd.DataFrame:
-    """Join predictions with measurements; held-out ones where the model was fitted."""
-    known = tables.predictions.merge(tables.labels, on="material_id", suffixes=("", "_label"))
-    known = known[known["sigma_rt_s_cm"] > 0]
-    held_out = known["probability_loo"].notna()
-    probability = known["probability_loo"].where(held_out, known["probability"])
-    seen = known["in_training"].fillna(False).astype(bool) & ~held_out
-    known = known.assign(probability=probability.astype(float), left_out=~seen)
-    return known.dropna(subset=["probability"])
 
 
 def _dendrogram(
@@ -437,5 +389,9 @@ def _enrichment_table(name: str, enrichment: pd.DataFrame) -> Block:
         number_column("p", "p_value"),
         number_column("p, corrected for the number of clusters", "p_value_corrected"),
     ]
-    caption = f"Known fast conductors in the clusters of {name}"
+    caption = (
+        f"Known fast conductors in the clusters of {name}. The p-values are too small: they take"
+        " the measured materials for independent, and members of one family are not;"
+        " substitution products share the patterns of their parents"
+    )
     return make_table(enrichment, columns, caption=caption)

@@ -11,6 +11,7 @@ from ionscout.report import figures_dynamics as figures
 from ionscout.report.blocks import Block, Cell, Definitions, Details, Figure, Section, Table, Text
 from ionscout.report.inputs import FAILURE_COLUMNS, Tables
 from ionscout.report.tables import (
+    MISSING,
     Column,
     count_column,
     format_count,
@@ -39,8 +40,9 @@ _VERDICTS_EXPLAINED = (
     ),
     (
         "non-diffusive",
-        "Lithium rattled about its sites for the whole run. D is at most the bound given, which"
-        " holds for the ideal crystal without vacancies; no conductivity is extrapolated.",
+        "At most a jump or two led to a new site. D lies below the bound given (95 %), for the"
+        " ideal crystal without vacancies and the length of the run; the reason says whether that"
+        " excludes a fast conductor. No conductivity is extrapolated.",
     ),
     (
         "unresolved",
@@ -303,26 +305,33 @@ def _jumps_cell(row: dict[str, Any]) -> Cell:
 
 
 def _run_table(tables: Tables) -> Table:
-    rows = tables.runs.merge(
-        tables.cells[["material_id", "n_atoms", "relax_steps", "volume_change_fraction"]],
-        on="material_id",
-        how="left",
-    )
+    of_cells = ["material_id", "n_atoms", "relax_converged", "relax_steps"]
+    of_cells += ["volume_change_fraction", "remark"]
+    cells = tables.cells.rename(columns={"reason": "remark"})[of_cells]
+    rows = tables.runs.merge(cells, on="material_id", how="left")
     columns = [
         material_column(),
         number_column("T (K)", "temperature_k"),
         Column("Status", lambda row: Cell(str(row["status"]).replace("_", " "))),
         Column("Engine", lambda row: Cell(*_engine_and_version(row))),
         count_column("Atoms", "n_atoms"),
-        count_column("Relaxation steps", "relax_steps"),
+        Column("Relaxation", _relaxation_cell),
         number_column("Volume change (fraction)", "volume_change_fraction"),
         number_column("Time step (fs)", "timestep_fs"),
         number_column("Equilibration (ps)", "equilibration_ps"),
         number_column("Production (ps)", "production_ps"),
         number_column("Mean T (K)", "mean_temperature_k"),
         number_column("Cost (s/step)", "seconds_per_step"),
+        prose_column("Remark on the cell", "remark"),
     ]
     return make_table(_with_formula(rows, tables), columns, caption="Cells and runs")
+
+
+def _relaxation_cell(row: dict[str, Any]) -> Cell:
+    if is_missing(row["relax_converged"]):
+        return Cell(MISSING)
+    outcome = "converged" if row["relax_converged"] else "not converged"
+    return Cell(outcome, f"{format_count(row['relax_steps'])} steps")
 
 
 def _engine_and_version(row: dict[str, Any]) -> tuple[str, str]:

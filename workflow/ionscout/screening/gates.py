@@ -11,6 +11,7 @@ from pymatgen.core import Composition, Element, Structure
 from ionscout.config import DynamicsSettings, ElementGate, Gate, GateSettings
 from ionscout.dynamics.prepare import count_md_atoms
 from ionscout.errors import DynamicsError
+from ionscout.models import held_out_where_trained
 
 PASS, FAIL, UNKNOWN = "pass", "fail", "unknown"
 
@@ -71,10 +72,14 @@ def judge_cell(structure: Structure, settings: DynamicsSettings) -> str:
 def mean_probability(predictions: Mapping[str, pd.DataFrame], material_ids: pd.Index) -> pd.Series:
     """Average the classifiers' probabilities of being fast.
 
+    A material that a classifier learned from enters with its leave-one-out
+    probability, so that the funnel does not credit a model with answers it was
+    given. A published model has none: what its authors fitted it to stays in-sample.
+
     Parameters
     ----------
     predictions : mapping of str to DataFrame
-        One table a classifier, with `material_id` and `probability`.
+        One table a classifier, with `material_id`, `probability` and `probability_loo`.
     material_ids : Index
         The materials wanted.
 
@@ -84,7 +89,7 @@ def mean_probability(predictions: Mapping[str, pd.DataFrame], material_ids: pd.I
         Mean over the classifiers that have an answer; NaN where none has.
     """
     columns = [
-        table.set_index("material_id")["probability"].reindex(material_ids)
+        held_out_where_trained(table.set_index("material_id")).reindex(material_ids)
         for table in predictions.values()
     ]
     return pd.concat(columns, axis=1).mean(axis=1)

@@ -13,6 +13,7 @@ from ionscout.dynamics.engines import resolve_engine
 from ionscout.dynamics.prepare import count_md_atoms
 from ionscout.errors import CampaignError
 from ionscout.labels import duplicate_groups
+from ionscout.models import held_out_where_trained
 from ionscout.screening.gates import UNKNOWN, gate_names
 
 COLUMNS = [
@@ -130,7 +131,7 @@ def _explain(name: str, role: str, row: pd.Series, predictions: Mapping[str, pd.
     """Say why a material is on the shortlist."""
     votes = []
     for model, table in predictions.items():
-        probability = table.set_index("material_id")["probability"].get(name, np.nan)
+        probability = held_out_where_trained(table.set_index("material_id")).get(name, np.nan)
         votes.append(
             f"{model} {probability:.2f}" if np.isfinite(probability) else f"{model} unknown"
         )

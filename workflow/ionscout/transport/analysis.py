@@ -13,7 +13,13 @@ from ionscout.config import TransportSettings
 from ionscout.dynamics.store import load_trajectory
 from ionscout.errors import DynamicsError, TransportError
 from ionscout.transport.arrhenius import ArrheniusFit, fit_arrhenius
-from ionscout.transport.conductivity import ROOM_TEMPERATURE_K, nernst_einstein
+from ionscout.transport.conductivity import (
+    FAST_ENERGY_EV,
+    FAST_SIGMA_S_CM,
+    ROOM_TEMPERATURE_K,
+    fast_diffusivity_cm2_s,
+    nernst_einstein,
+)
 from ionscout.transport.trajectory import MSD_COLUMNS, analyse_trajectory
 from ionscout.transport.verdict import (
     DIFFUSIVE,
@@ -22,11 +28,14 @@ from ionscout.transport.verdict import (
     NON_DIFFUSIVE,
     NOT_RUN,
     UNRESOLVED,
+    VERDICT_RULES,
     VERDICTS,
 )
 
 PLUMBING = "lennard-jones"
 PLUMBING_NOTE = "plumbing test with Lennard-Jones forces, no physical meaning"
+FAILED = (MELTED, EXPLODED, NOT_RUN)
+MIN_DIFFUSIVE = 2
 MAX_DECADES = 3.0
 LINE_POINTS = 50
 DIFFUSIVITY_COLUMNS = (
@@ -176,25 +185,30 @@ def _conclude(
     """Give a material its verdict, with numbers where there is an extrapolation."""
     if rows.empty:
         return {"verdict": NOT_RUN, "reason": "no dynamics were run"}, None
-    counts = rows["verdict"].value_counts()
-    for verdict in (MELTED, EXPLODED, NOT_RUN):
-        if 2 * counts.get(verdict, 0) > len(rows):
+    for verdict in FAILED:
+        if 2 * (rows["verdict"] == verdict).sum() > len(rows):
             reason = f"{_temperatures(rows, verdict)}: {_reason(rows, verdict)}"
             return {"verdict": verdict, "reason": reason}, None
-    resolved = rows[rows["verdict"].isin([DIFFUSIVE, NON_DIFFUSIVE])]
-    if len(resolved) and (resolved["verdict"] == NON_DIFFUSIVE).all():
-        return {"verdict": NON_DIFFUSIVE, "reason": _bound_reason(resolved)}, None
+    survived = rows[~rows["verdict"].isin(FAILED)]
+    hottest = set(
+        survived.loc[survived["temperature_k"] == survived["temperature_k"].max(), "verdict"]
+    )
     diffusive = rows[rows["verdict"] == DIFFUSIVE]
+    if diffusive.empty and hottest == {NON_DIFFUSIVE}:
+        return {"verdict": NON_DIFFUSIVE, "reason": _reason(rows, NON_DIFFUSIVE)}, None
     try:
         fit = _fit(diffusive, settings)
-        return _numbers(fit, diffusive, settings), fit
+        _refuse_contradicted(fit, rows)
+        numbers = _numbers(fit, diffusive, settings)
     except TransportError as error:
-        others = [
-            f"{_temperatures(rows, verdict)} {verdict} ({_reason(rows, verdict)})"
-            for verdict in VERDICTS
-            if verdict != DIFFUSIVE and counts.get(verdict, 0)
-        ]
-        return {"verdict": UNRESOLVED, "reason": "; ".join([str(error), *others])}, None
+        why = "; ".join([str(error), *_left_out(rows)])
+        if hottest == {DIFFUSIVE} and diffusive["temperature_k"].nunique() >= MIN_DIFFUSIVE:
+            at = f"diffusive at {_temperatures(rows, DIFFUSIVE)}"
+            why = f"{at}, but no conductivity at {ROOM_TEMPERATURE_K:g} K: {why}"
+            return {"verdict": DIFFUSIVE, "reason": why}, None
+        return {"verdict": UNRESOLVED, "reason": why}, None
+    numbers["reason"] = "; ".join([numbers["reason"], *_left_out(rows)])
+    return numbers, fit
 
 
 def _fit(diffusive: pd.DataFrame, settings: TransportSettings) -> ArrheniusFit:
@@ -240,14 +254,44 @@ def _numbers(
     }
 
 
-def _bound_reason(still: pd.DataFrame) -> str:
-    """State the upper bound at the highest temperature at which nothing diffused."""
-    row = still.loc[still["temperature_k"].idxmax()]
+def _refuse_contradicted(fit: ArrheniusFit, rows: pd.DataFrame) -> None:
+    """Refuse a line that the temperatures left out speak against."""
+    hottest = fit.temperature_range_k[1]
+    melted = rows.loc[rows["verdict"] == MELTED, "temperature_k"].min()
+    if melted <= hottest:
+        raise TransportError(f"melted at {melted:g} K yet diffusive at {hottest:g} K")
+    for row in rows[rows["verdict"] == NON_DIFFUSIVE].to_dict("records"):
+        kelvin, bound = row["temperature_k"], row["diffusivity_upper_bound_cm2_s"]
+        low = fit.diffusivity_cm2_s(kelvin)[1]
+        if low > bound:
+            raise TransportError(
+                f"the line has D above {low:.1e} cm2/s at {kelvin:g} K, where it is below "
+                f"{bound:.1e} ({VERDICT_RULES.stated_confidence})"
+            )
+
+
+def _left_out(rows: pd.DataFrame) -> list[str]:
+    """Say which temperatures are not in the line and why, in no or one clause."""
+    others = [
+        f"{_temperatures(rows, verdict)} {verdict} ({_reason(rows, verdict)})"
+        for verdict in VERDICTS
+        if verdict != DIFFUSIVE and (rows["verdict"] == verdict).any()
+    ]
+    return [f"left out: {', '.join(others)}"] if others else []
+
+
+def _bound_reason(row: pd.Series) -> str:
+    """State the upper bound of a run in which nothing diffused, and what it excludes."""
     bound, kelvin = row["diffusivity_upper_bound_cm2_s"], row["temperature_k"]
-    sigma = nernst_einstein(bound, temperature_k=kelvin, density_cm3=row["lithium_density_cm3"])
+    density_cm3 = row["lithium_density_cm3"]
+    sigma = nernst_einstein(bound, temperature_k=kelvin, density_cm3=density_cm3)
+    excluded = bound < fast_diffusivity_cm2_s(kelvin, density_cm3=density_cm3)
+    fast = np.format_float_scientific(FAST_SIGMA_S_CM, trim="-", exp_digits=1)
     return (
-        f"the ideal crystal, without defects, has D below {bound:.1e} cm2/s and sigma below "
-        f"{sigma:.1e} S/cm at {kelvin:g} K"
+        f"D below {bound:.1e} cm2/s and sigma below {sigma:.1e} S/cm at {kelvin:g} K "
+        f"({VERDICT_RULES.stated_confidence}) of the ideal crystal, without defects, which "
+        f"{'excludes' if excluded else 'does not exclude'} {fast} S/cm at "
+        f"{ROOM_TEMPERATURE_K:g} K with {FAST_ENERGY_EV:g} eV"
     )
 
 
@@ -259,8 +303,10 @@ def _temperatures(rows: pd.DataFrame, verdict: str) -> str:
 
 def _reason(rows: pd.DataFrame, verdict: str) -> str:
     """Repeat the reason of the hottest run with a verdict, without the plumbing note."""
-    found = rows[rows["verdict"] == verdict].sort_values("temperature_k")
-    return str(found["reason"].iloc[-1]).removeprefix(f"{PLUMBING_NOTE}: ")
+    found = rows[rows["verdict"] == verdict].sort_values("temperature_k").iloc[-1]
+    if verdict == NON_DIFFUSIVE:
+        return _bound_reason(found)
+    return str(found["reason"]).removeprefix(f"{PLUMBING_NOTE}: ")
 
 
 def _line(fit: ArrheniusFit) -> dict[str, list[float]]:

@@ -110,6 +110,25 @@ def remove_drift(
     return positions - (centre - centre[0])[:, None, :]
 
 
+def minimum_image(steps_ang: NDArray, cell_ang: NDArray) -> NDArray[np.float64]:
+    """Shortest images of steps in a periodic cell, within half of its vectors.
+
+    Parameters
+    ----------
+    steps_ang : ndarray, shape (..., 3)
+        Cartesian steps in angstrom.
+    cell_ang : ndarray, shape (3, 3)
+        The cell, a vector a row.
+
+    Returns
+    -------
+    ndarray, shape (..., 3)
+        In angstrom.
+    """
+    fractional = steps_ang @ np.linalg.inv(cell_ang)
+    return (fractional - np.round(fractional)) @ cell_ang
+
+
 def atom_chunks(positions_ang: NDArray, copies: int = 8) -> list[slice]:
     """Cut the atoms so that work on one piece stays within `CHUNK_BYTES`.
 

@@ -14,14 +14,21 @@ from ionscout.dynamics.store import Trajectory
 from ionscout.errors import TransportError
 from ionscout.transport.diffusivity import estimate_diffusivity
 from ionscout.transport.jumps import find_jumps
-from ionscout.transport.msd import msd_with_error, remove_drift
-from ionscout.transport.verdict import DIFFUSIVE, MELTED, has_melted, judge
+from ionscout.transport.msd import minimum_image, msd_with_error, remove_drift
+from ionscout.transport.verdict import (
+    DIFFUSIVE,
+    MELTED,
+    UNRESOLVED,
+    Verdict,
+    anions_wander,
+    has_melted,
+    judge,
+)
 
 MOBILE = "Li"
 TABLE_LAGS = 200
 LONGEST_LAG_SHARE = 0.7
 USUAL_JUMP_ANG = 3.0
-SHORTEST_JUMP_ANG, LONGEST_JUMP_ANG = 2.0, 4.0
 MSD_COLUMNS = (
     "temperature_k",
     "lag_ps",
@@ -75,20 +82,18 @@ def analyse_trajectory(
         production_ps=production_ps,
         jump_length_ang=_jump_length(ions.mean(axis=0), trajectory.cell_ang),
     )
-    verdict, reason, bound = found.verdict, found.reason, found.upper_bound_cm2_s
-    if has_melted(framework, species[~mobile], frame_interval_fs=interval_fs):
-        verdict, reason, bound = MELTED, "the framework flows: its ions leave their sites", None
+    found = _heed_framework(found, framework, species[~mobile], trajectory)
     curve = _msd_table(
         trajectory, ions, framework, diffusivity.fit_start_ps, diffusivity.fit_end_ps
     )
-    shown = verdict == DIFFUSIVE
+    shown = found.verdict == DIFFUSIVE
     row = {
-        "verdict": verdict,
-        "reason": reason,
+        "verdict": found.verdict,
+        "reason": found.reason,
         "diffusivity_cm2_s": diffusivity.d_cm2_s if shown else None,
         "diffusivity_low_cm2_s": diffusivity.low_cm2_s if shown else None,
         "diffusivity_high_cm2_s": diffusivity.high_cm2_s if shown else None,
-        "diffusivity_upper_bound_cm2_s": bound,
+        "diffusivity_upper_bound_cm2_s": found.upper_bound_cm2_s,
         "fit_start_ps": diffusivity.fit_start_ps,
         "fit_end_ps": diffusivity.fit_end_ps,
         "msd_exponent": diffusivity.exponent,
@@ -100,6 +105,20 @@ def analyse_trajectory(
         "production_ps": production_ps,
     }
     return row, curve
+
+
+def _heed_framework(
+    found: Verdict, framework: NDArray, species: NDArray, trajectory: Trajectory
+) -> Verdict:
+    """Take a verdict back where the framework is no longer that of the crystal."""
+    interval_fs = trajectory.frame_interval_fs
+    if has_melted(framework, species, frame_interval_fs=interval_fs):
+        return Verdict(MELTED, "the framework flows: its ions leave their sites", None)
+    if found.verdict == DIFFUSIVE and anions_wander(
+        framework, species, trajectory.cell_ang, frame_interval_fs=interval_fs
+    ):
+        return Verdict(UNRESOLVED, "the framework moves too: its anions leave their sites", None)
+    return found
 
 
 def _msd_table(
@@ -127,11 +146,14 @@ def _msd_table(
 
 
 def _jump_length(sites_ang: NDArray, cell_ang: NDArray) -> float:
-    """Median distance of neighbouring lithium sites, within what a jump may be."""
+    """Median distance of neighbouring lithium sites, or the usual jump if that is longer.
+
+    Sites that are close together, 2.1 angstrom in Li3N, do not make the jumps that matter
+    as short: a bound that is too low would be the worse mistake.
+    """
     if len(sites_ang) < 2:
         return USUAL_JUMP_ANG
-    steps = (sites_ang[:, None] - sites_ang[None]) @ np.linalg.inv(cell_ang)
-    distance = np.linalg.norm((steps - np.round(steps)) @ cell_ang, axis=2)
+    steps = minimum_image(sites_ang[:, None] - sites_ang[None], cell_ang)
+    distance = np.linalg.norm(steps, axis=2)
     np.fill_diagonal(distance, np.inf)
-    nearest = float(np.median(distance.min(axis=1)))
-    return float(np.clip(nearest, SHORTEST_JUMP_ANG, LONGEST_JUMP_ANG))
+    return max(USUAL_JUMP_ANG, float(np.median(distance.min(axis=1))))

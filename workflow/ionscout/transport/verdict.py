@@ -14,7 +14,8 @@ from scipy import stats
 
 from ionscout.errors import TransportError
 from ionscout.transport.diffusivity import CM2_S_PER_ANG2_PS, Diffusivity, estimate_diffusivity
-from ionscout.transport.jumps import Jumps, find_jumps
+from ionscout.transport.jumps import SITE_DISTANCE_ANG, Jumps, find_jumps
+from ionscout.transport.msd import minimum_image
 
 DIFFUSIVE = "diffusive"
 NON_DIFFUSIVE = "non-diffusive"
@@ -23,6 +24,7 @@ MELTED = "melted"
 EXPLODED = "exploded"
 NOT_RUN = "not_run"
 VERDICTS = (DIFFUSIVE, UNRESOLVED, NON_DIFFUSIVE, MELTED, EXPLODED, NOT_RUN)
+ANIONS = ("H", "C", "N", "O", "F", "P", "S", "Cl", "As", "Se", "Br", "Te", "I")
 
 
 @dataclass(frozen=True)
@@ -53,13 +55,20 @@ class VerdictRules:
     min_block_p : float
         Probability that the slopes of three parts of the run agree. All must be positive.
     max_bound_cm2_s : float
-        A non-diffuser must be bounded below this. A conductor of 1e-4 S/cm at 300 K with
-        0.3 eV has about that much at 1000 K.
+        A run is non-diffusive only if it bounds D below this. It says that the run was
+        long enough to see the jumps of a good conductor, not that the crystal is a poor
+        one: 1e-4 S/cm at 300 K with 0.3 eV and 2e22 ions a cm3 are 2.7e-7 at 600 K, 1.1e-6
+        at 800 K and 2.7e-6 at 1000 K (`conductivity.fast_diffusivity_cm2_s`).
+    max_escapes : int
+        Most jumps to new sites in a non-diffusive run. A rare event, say a pair of defects
+        that forms and heals, leaves one or two; more are slow diffusion, for which the run
+        is too short.
     confidence : float
-        Of the upper bound.
+        Of the upper bound, one-sided.
     min_melted_share : float
         Share of the ions of every framework species that must have left their sites: a
-        rotating polyanion keeps its centre.
+        rotating polyanion keeps its centre. The same share of the anions alone refuses
+        `diffusive`.
     min_melted_msd_ang2 : float
         What diffusion must have added to the framework's MSD: the square of 0.4 times the
         distance of neighbours, 2.5 angstrom, far beyond Lindemann's 0.1 to 0.15.
@@ -76,9 +85,15 @@ class VerdictRules:
     min_travellers: int = 4
     min_block_p: float = 0.001
     max_bound_cm2_s: float = 3e-6
+    max_escapes: int = 2
     confidence: float = 0.95
     min_melted_share: float = 0.3
     min_melted_msd_ang2: float = 1.0
+
+    @property
+    def stated_confidence(self) -> str:
+        """The confidence as it stands beside a bound."""
+        return f"{100 * self.confidence:g} %"
 
 
 VERDICT_RULES = VerdictRules()
@@ -116,7 +131,8 @@ def judge(
     production_ps : float
         Length of the trajectory in ps.
     jump_length_ang : float, optional
-        Length of a jump, for the bound from jumps that were not seen.
+        Length of a jump that was not seen, for the bound; jumps that were seen count with
+        their own where that is larger.
     rules : VerdictRules, optional
         The thresholds.
 
@@ -126,11 +142,12 @@ def judge(
         Diffusive, non-diffusive or unresolved.
     """
     n_ions = len(jumps.n_jumps)
+    length_ang = max(jump_length_ang, jumps.length_ang)
     bound = max(
         jump_bound_cm2_s(
-            jumps.n_escapes, n_ions, production_ps, jump_length_ang, confidence=rules.confidence
+            jumps.n_escapes, n_ions, production_ps, length_ang, confidence=rules.confidence
         ),
-        diffusivity.high_cm2_s,
+        float(diffusivity.posterior.quantiles([rules.confidence])[0]),
     )
     if production_ps < rules.min_production_ps:
         reason = f"{production_ps:.3g} ps is too short: {rules.min_production_ps:g} ps needed"
@@ -141,8 +158,11 @@ def judge(
             f"{jumps.n_jumps.sum()} jumps of {n_ions} ions, exponent {diffusivity.exponent:.2f}"
         )
         return Verdict(DIFFUSIVE, reason, None)
-    if _is_still(diffusivity, rules) and bound <= rules.max_bound_cm2_s:
-        reason = f"{faults[0]}; D below {bound:.1e} cm2/s in the ideal crystal"
+    if _is_still(diffusivity, jumps, rules) and bound <= rules.max_bound_cm2_s:
+        reason = (
+            f"{faults[0]}; D below {bound:.1e} cm2/s ({rules.stated_confidence}) "
+            "in the ideal crystal"
+        )
         return Verdict(NON_DIFFUSIVE, reason, bound)
     return Verdict(UNRESOLVED, "; ".join(faults[:2]), bound)
 
@@ -211,12 +231,81 @@ def has_melted(
     shares = [displaced[species == name].mean() for name in np.unique(species)]
     if min(shares) < rules.min_melted_share:
         return False
+    return _flows(positions_ang, frame_interval_fs, rules)
+
+
+def anions_wander(
+    positions_ang: NDArray,
+    species: NDArray,
+    cell_ang: NDArray,
+    *,
+    frame_interval_fs: float,
+    rules: VerdictRules = VERDICT_RULES,
+) -> bool:
+    """Whether the anions flow, be the rest of the framework at rest.
+
+    Parameters
+    ----------
+    positions_ang : ndarray, shape (n_frames, n_atoms, 3)
+        Of the framework's ions, unwrapped, drift removed, in angstrom.
+    species : ndarray of str, shape (n_atoms,)
+        Their elements.
+    cell_ang : ndarray, shape (3, 3)
+        The cell, a vector a row.
+    frame_interval_fs : float
+        Time between frames in fs.
+    rules : VerdictRules, optional
+        The thresholds.
+
+    Returns
+    -------
+    bool
+        True where enough `ANIONS` have left their sites and their MSD grows. One that keeps
+        the distance from its first neighbour of another species, which rests, has not left:
+        a polyanion such as PS4 has turned about its centre.
+    """
+    anions = np.isin(species, ANIONS)
+    if anions.sum() < 2:
+        return False
+    displaced = find_jumps(positions_ang, frame_interval_fs=frame_interval_fs).displaced
+    neighbour, parted = _neighbours(positions_ang, species, cell_ang)
+    gone = displaced & (displaced[neighbour] | parted)
+    if gone[anions].mean() < rules.min_melted_share:
+        return False
+    return _flows(positions_ang[:, anions], frame_interval_fs, rules)
+
+
+def _flows(positions_ang: NDArray, frame_interval_fs: float, rules: VerdictRules) -> bool:
+    """Whether the MSD of framework ions grows beyond vibration."""
     try:
         flow = estimate_diffusivity(positions_ang, frame_interval_fs=frame_interval_fs)
     except TransportError:
         return False
     grown = flow.net_msd_ang2 >= rules.min_melted_msd_ang2
     return bool(grown and flow.posterior.resolved)
+
+
+def _neighbours(
+    positions: NDArray, species: NDArray, cell_ang: NDArray
+) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+    """Find each ion's first neighbour of another species, and whether they have parted.
+
+    Both of shape (n_atoms,). Where there is one species alone, an ion is its own
+    neighbour.
+    """
+    start = positions[0]
+    apart = minimum_image(start[None] - start[:, None], cell_ang)
+    distance = np.linalg.norm(apart, axis=2)
+    distance[species[:, None] == species[None]] = np.inf
+    np.fill_diagonal(distance, np.finfo(float).max)
+    neighbour = distance.argmin(axis=1)
+    image = apart[np.arange(len(start)), neighbour] - (start[neighbour] - start)
+    tenth = max(1, len(positions) // 10)
+    first, last = (
+        np.linalg.norm(part[:, neighbour] + image - part, axis=2).mean(axis=0)
+        for part in (positions[:tenth], positions[-tenth:])
+    )
+    return neighbour, last > first + SITE_DISTANCE_ANG
 
 
 def _faults(diffusivity: Diffusivity, jumps: Jumps, rules: VerdictRules) -> list[str]:
@@ -250,10 +339,11 @@ def _faults(diffusivity: Diffusivity, jumps: Jumps, rules: VerdictRules) -> list
     return [reason for failed, reason in checks if failed]
 
 
-def _is_still(diffusivity: Diffusivity, rules: VerdictRules) -> bool:
-    """Whether the MSD is flat within its scatter, or gains far less than a jump."""
+def _is_still(diffusivity: Diffusivity, jumps: Jumps, rules: VerdictRules) -> bool:
+    """Whether next to no jump led on and the MSD is flat, or gains far less than a jump."""
     lost = diffusivity.d_cm2_s < rules.min_signal * diffusivity.sd_cm2_s
-    return lost or diffusivity.net_msd_ang2 < rules.min_net_msd_ang2 / 4
+    flat = lost or diffusivity.net_msd_ang2 < rules.min_net_msd_ang2 / 4
+    return flat and jumps.n_escapes <= rules.max_escapes
 
 
 def _block_p(diffusivity: Diffusivity) -> float:
