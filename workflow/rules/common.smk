@@ -140,7 +140,9 @@ def shortlisted_shard(wildcards):
     """The shard of curated crystals that holds a shortlisted material."""
     material = shortlisted(wildcards)["material_id"]
     output = checkpoints.curate_structures.get(campaign=wildcards.campaign).output
-    row = next(row for row in read_table(output.manifest) if row["material_id"] == material)
+    row = next(
+        row for row in read_table(output.manifest) if row["material_id"] == material
+    )
     return output.shards[int(row["shard"])]
 
 
