@@ -37,6 +37,11 @@ wildcard_constraints:
     temperature=r"[0-9.]+",
 
 
+def growing(amount):
+    """A resource that grows with each attempt, for jobs that ran out of memory or time."""
+    return lambda wildcards, attempt: amount * attempt
+
+
 def stage(name, **settings):
     """The parameters of a stage's rules: its code version, the seed, and what they are given."""
     return {"version": STAGE_VERSIONS[name], "seed": CAMPAIGN.seed, **settings}

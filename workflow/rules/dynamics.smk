@@ -11,8 +11,8 @@ rule prepare_cell:
         "../../envs/dynamics.yaml"
     threads: CAMPAIGN.dynamics.chgnet.threads
     resources:
-        mem_mb=4000,
-        runtime=240,
+        mem_mb=growing(4000),
+        runtime=growing(240),
     params:
         stage=stage(
             "dynamics", dynamics={**CELL_SETTINGS, **RELAX_SETTINGS, **ENGINE_SETTINGS}
@@ -36,8 +36,8 @@ rule run_dynamics:
         "../../envs/dynamics.yaml"
     threads: CAMPAIGN.dynamics.chgnet.threads
     resources:
-        mem_mb=4000,
-        runtime=1440,
+        mem_mb=growing(4000),
+        runtime=growing(1440),
     params:
         stage=stage("dynamics", dynamics={**RUN_SETTINGS, **ENGINE_SETTINGS}),
     script:
@@ -58,8 +58,8 @@ rule audit_forces:
         "../../envs/dynamics.yaml"
     threads: 1
     resources:
-        mem_mb=4000,
-        runtime=240,
+        mem_mb=growing(4000),
+        runtime=growing(240),
     params:
         stage=stage("dynamics", dynamics={**AUDIT_SETTINGS, **ENGINE_SETTINGS}),
     script:

@@ -11,8 +11,8 @@ rule describe_structures:
         "../../envs/core.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=60,
+        mem_mb=growing(2000),
+        runtime=growing(60),
     params:
         stage=stage("features", features=dump(CAMPAIGN.features)),
         contents=shard_contents,
@@ -38,8 +38,8 @@ rule gather_features:
         "../../envs/core.yaml"
     threads: 1
     resources:
-        mem_mb=4000,
-        runtime=30,
+        mem_mb=growing(4000),
+        runtime=growing(30),
     params:
         stage=stage("features", max_failure_rate=CAMPAIGN.max_failure_rate),
     script:

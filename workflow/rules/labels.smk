@@ -17,8 +17,8 @@ rule join_labels:
         "../../envs/core.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=30,
+        mem_mb=growing(2000),
+        runtime=growing(30),
     params:
         stage=stage("labels"),
     script:

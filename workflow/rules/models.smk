@@ -16,8 +16,8 @@ rule train_model:
         "../../envs/core.yaml"
     threads: 1
     resources:
-        mem_mb=4000,
-        runtime=120,
+        mem_mb=growing(4000),
+        runtime=growing(120),
     params:
         stage=stage("models", models=dump(CAMPAIGN.models)),
     script:
@@ -42,8 +42,8 @@ rule cluster_materials:
         "../../envs/core.yaml"
     threads: 1
     resources:
-        mem_mb=6000,
-        runtime=120,
+        mem_mb=growing(6000),
+        runtime=growing(120),
     params:
         stage=stage(
             "models",

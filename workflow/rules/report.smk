@@ -46,8 +46,8 @@ rule write_report:
         "../../envs/core.yaml"
     threads: 1
     resources:
-        mem_mb=4000,
-        runtime=30,
+        mem_mb=growing(4000),
+        runtime=growing(30),
     params:
         stage=stage("report", campaign=dump(CAMPAIGN)),
     script:

@@ -20,8 +20,8 @@ rule screen_materials:
         "../../envs/core.yaml"
     threads: 1
     resources:
-        mem_mb=4000,
-        runtime=60,
+        mem_mb=growing(4000),
+        runtime=growing(60),
     params:
         stage=stage(
             "screening",
@@ -59,8 +59,8 @@ checkpoint select_shortlist:
         "../../envs/core.yaml"
     threads: 1
     resources:
-        mem_mb=4000,
-        runtime=30,
+        mem_mb=growing(4000),
+        runtime=growing(30),
     params:
         stage=stage(
             "screening",

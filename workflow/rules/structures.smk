@@ -11,8 +11,8 @@ rule pull_structures:
         "../../envs/core.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=60,
+        mem_mb=growing(2000),
+        runtime=growing(60),
     params:
         stage=lambda wildcards: stage(
             "structures", source=dump(SOURCES[wildcards.source])
@@ -45,8 +45,8 @@ checkpoint curate_structures:
         "../../envs/core.yaml"
     threads: 1
     resources:
-        mem_mb=4000,
-        runtime=120,
+        mem_mb=growing(4000),
+        runtime=growing(120),
     params:
         stage=stage(
             "structures",

@@ -13,8 +13,8 @@ rule estimate_diffusivity:
         "../../envs/core.yaml"
     threads: 1
     resources:
-        mem_mb=4000,
-        runtime=60,
+        mem_mb=growing(4000),
+        runtime=growing(60),
     params:
         stage=stage("transport", transport=dump(CAMPAIGN.transport)),
     script:
@@ -39,8 +39,8 @@ rule extrapolate_conductivity:
         "../../envs/core.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=30,
+        mem_mb=growing(2000),
+        runtime=growing(30),
     params:
         stage=stage("transport", transport=dump(CAMPAIGN.transport)),
     script:
