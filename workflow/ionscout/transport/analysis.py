@@ -272,11 +272,13 @@ def _refuse_contradicted(fit: ArrheniusFit, rows: pd.DataFrame) -> None:
 
 def _left_out(rows: pd.DataFrame) -> list[str]:
     """Say which temperatures are not in the line and why, in no or one clause."""
-    others = [
-        f"{_temperatures(rows, verdict)} {verdict} ({_reason(rows, verdict)})"
-        for verdict in VERDICTS
-        if verdict != DIFFUSIVE and (rows["verdict"] == verdict).any()
-    ]
+    others = []
+    for verdict in VERDICTS:
+        kelvin = rows.loc[rows["verdict"] == verdict, "temperature_k"]
+        if verdict != DIFFUSIVE and not kelvin.empty:
+            where = f"at {kelvin.max():g} K: " if kelvin.max() > kelvin.min() else ""
+            why = f"{where}{_reason(rows, verdict)}"
+            others.append(f"{_temperatures(rows, verdict)} {verdict} ({why})")
     return [f"left out: {', '.join(others)}"] if others else []
 
 
