@@ -15,9 +15,10 @@ SNAKEMAKE := $(BIN)/snakemake
 .PHONY: run test test-all check format lock-stages schemas lock clean
 
 run: $(READY)
+	@test -z "$(CONFIG)" || test -f "$(CONFIG)" || { echo "CONFIG=$(CONFIG): there is no such file" >&2; exit 1; }
 	@mkdir -p results
 	@flock --wait 60 --conflict-exit-code 75 results/.lock \
-	  $(SNAKEMAKE) --nolock $(if $(CONFIG),--configfile $(CONFIG)) $(ARGS) \
+	  $(SNAKEMAKE) --nolock $(ARGS) $(if $(CONFIG),--configfile $(CONFIG)) \
 	  || { code=$$?; [ $$code -ne 75 ] || echo "Another \`make run\` is at work in this folder." >&2; exit $$code; }
 
 test: $(READY) check

@@ -30,12 +30,16 @@ def test_campaigns_of_the_project_are_valid(path):
     [
         (_campaign(dynamics={"temperature_k": [300]}), "did you mean 'temperatures_k'"),
         (_campaign(dynamics={"temperatures_k": [-5]}), "dynamics.temperatures_k.0"),
+        (_campaign(dynamics={"production_ps": "long"}), "not 'long'"),
         (_campaign(dynamics={"production_ps": float("nan")}), "dynamics.production_ps"),
         (_campaign(screening={"gates": {"hull": {"max_ev": 1}}}), "did you mean 'max_ev_atom'"),
         (_campaign(transport={"min_temperatures": 2}), "transport.min_temperatures"),
         ({"structures": {"sources": FOLDER}}, "key 'campaign' is missing"),
         ({"campaign": "a b", "structures": {"sources": FOLDER}}, "campaign"),
-        ({"campaign": "test", "structures": {"sources": {"mine": {"kind": "foldr"}}}}, "foldr"),
+        (
+            {"campaign": "test", "structures": {"sources": {"mine": {"kind": "foldr"}}}},
+            "mine.kind: 'foldr' is not one of",
+        ),
         (
             {
                 "campaign": "test",

@@ -19,8 +19,8 @@ def label(sigma, *, bound=False, temperature=298.0, kind="bulk", energy=None, re
     }
 
 
-def record(material_id, *labels):
-    return {"material_id": material_id, "source": "x", "labels": list(labels)}
+def record(material_id, *labels, source="x"):
+    return {"material_id": material_id, "source": source, "labels": list(labels)}
 
 
 def manifest_of(**duplicate_of):
@@ -127,3 +127,16 @@ def test_known_classes_respect_bounds():
     )
     classes = known_classes(labels, fast_threshold_s_cm=1e-4)
     assert classes.to_dict() == {"a": True, "b": False, "c": False}
+
+
+def test_the_users_own_label_outranks_the_bundled_one():
+    records = [record("mine", label(1e-10, bound=True)), record("b", label(1e-8), source="bundled")]
+    table = join_labels(records, manifest_of(mine=None, b="mine")).set_index("material_id")
+    assert list(table["sigma_rt_s_cm"]) == [1e-10, 1e-10]
+    assert table["is_upper_bound"].all()
+
+
+def test_a_label_away_from_room_temperature_is_named(caplog):
+    caplog.set_level("WARNING", logger="ionscout")
+    join_labels([record("hot", label(1e-2, temperature=400.0))], manifest_of(hot=None))
+    assert "hot: its conductivity at 400 K is left out" in caplog.text

@@ -391,7 +391,12 @@ def _explain(fault: Any) -> str:
     )
     if fault["type"] == "extra_forbidden":
         return f"config: unknown key {key!r}{_nearest(path[-1])}"
+    if fault["type"] == "union_tag_invalid":
+        kind, known = fault["ctx"]["tag"], fault["ctx"]["expected_tags"]
+        return f"config: {key}.kind: {kind!r} is not one of {known}"
     message = fault["msg"].removeprefix("Value error, ")
+    if isinstance(fault["input"], str | int | float):
+        message += f", not {fault['input']!r}"
     if fault["type"] == "missing":
         return f"config: key {key!r} is missing"
     return f"config: {key + ': ' if key else ''}{message}"

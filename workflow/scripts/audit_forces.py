@@ -15,5 +15,5 @@ audit = audit_forces(
     store_dir=Path("results") / "store",
     settings=DynamicsSettings(**snakemake.params.stage["dynamics"]),
 )
-logger.info("%s %s", audit["status"], audit["reason"])
+logger.info(f"{audit['status']} {audit['reason']}".strip())
 Path(snakemake.output.audit).write_text(json.dumps(audit, indent=2))

@@ -17,5 +17,5 @@ cell = prepare_cell(
     engine=snakemake.params.engine,
     settings=DynamicsSettings(**snakemake.params.stage["dynamics"]),
 )
-logger.info("%s %s", cell["status"], cell["reason"])
+logger.info(f"{cell['status']} {cell['reason']}".strip())
 Path(snakemake.output.cell).write_text(json.dumps(cell))

@@ -18,5 +18,6 @@ run = run_dynamics(
     store_dir=Path("results") / "store",
     progress=logger.info,
 )
-logger.info("%s %s", run["status"], run["reason"])
+outcome = f"{run['status']} {run['reason']}".strip()
+logger.info("%s %s K: %s", material, temperature, outcome)
 Path(snakemake.output.run).write_text(json.dumps(run, indent=2))

@@ -23,4 +23,6 @@ for row in chosen.itertuples():
     logger.info(
         "%d. %s (%s, %s, %d atoms)", row.rank, row.material_id, row.role, row.engine, row.n_atoms
     )
+if "candidate" not in set(chosen["role"]):
+    logger.warning("no candidate is left, only the controls will run; see screening/funnel.csv")
 chosen.to_csv(snakemake.output.shortlist, index=False)

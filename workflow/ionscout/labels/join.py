@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import statistics
 from collections import defaultdict
@@ -10,8 +11,11 @@ from typing import Any
 
 import pandas as pd
 
+from ionscout.config import BUNDLED
 from ionscout.errors import LabelError
 from ionscout.labels.duplicates import duplicate_groups
+
+logger = logging.getLogger("ionscout")
 
 ROOM_TEMPERATURE_K = (273.0, 323.0)
 _DTYPES = {
@@ -30,9 +34,10 @@ def join_labels(records: Iterable[dict[str, Any]], manifest: pd.DataFrame) -> pd
     """Give every curated material the measured conductivity that is known of it.
 
     Values measured outside 273-323 K do not count. The labels of all members of
-    a duplicate group are pooled and shared by all of them. Of several measured
-    values the geometric median is taken, and upper bounds are then set aside;
-    of upper bounds alone, the tightest.
+    a duplicate group are pooled and shared by all of them; where the user's own
+    sources report any, the bundled ones are set aside. Of several measured values
+    the geometric median is taken, and upper bounds are then set aside; of upper
+    bounds alone, the tightest.
 
     Parameters
     ----------
@@ -61,7 +66,7 @@ def join_labels(records: Iterable[dict[str, Any]], manifest: pd.DataFrame) -> pd
     for record in records:
         if (group := groups.get(record["material_id"])) is not None:
             pooled[group] += _at_room_temperature(record)
-    reconciled = {group: _reconcile(found) for group, found in pooled.items() if found}
+    reconciled = {group: _reconcile(_own_first(found)) for group, found in pooled.items() if found}
     rows = [
         _row(material_id, *reconciled[group])
         for material_id, group in groups.items()
@@ -74,13 +79,24 @@ def _at_room_temperature(record: dict[str, Any]) -> list[dict[str, Any]]:
     """Check the labels of one material and keep those near room temperature."""
     low, high = ROOM_TEMPERATURE_K
     donor = record["material_id"]
-    labels = [{**label, "donor": donor} for label in record.get("labels", [])]
+    extra = {"donor": donor, "source": record["source"]}
+    labels = [{**label, **extra} for label in record.get("labels", [])]
     for label in labels:
         for key in ("sigma_s_cm", "temperature_k"):
             value = label[key]
             if not (isinstance(value, int | float) and math.isfinite(value) and value > 0):
                 raise LabelError(f"label of {donor}: {key} is {value!r}; give a positive number")
+        if not low <= label["temperature_k"] <= high:
+            logger.warning(
+                "%s: its conductivity at %g K is left out, it is not at %g to %g K",
+                *(donor, label["temperature_k"], low, high),
+            )
     return [label for label in labels if low <= label["temperature_k"] <= high]
+
+
+def _own_first(found: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Set the bundled labels aside where there are others."""
+    return [label for label in found if label["source"] != BUNDLED] or found
 
 
 def _reconcile(found: list[dict[str, Any]]) -> tuple[dict[str, Any], list[str]]:

@@ -46,8 +46,8 @@ _VERDICTS_EXPLAINED = (
     ),
     (
         "unresolved",
-        "Something moved, but too little or too irregularly for a slope that can be believed."
-        " A longer run would tell.",
+        "The run neither shows a slope that can be believed nor excludes one; the reason says what"
+        " is missing.",
     ),
     (
         "melted",

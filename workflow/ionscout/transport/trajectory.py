@@ -114,10 +114,12 @@ def _heed_framework(
     interval_fs = trajectory.frame_interval_fs
     if has_melted(framework, species, frame_interval_fs=interval_fs):
         return Verdict(MELTED, "the framework flows: its ions leave their sites", None)
-    if found.verdict == DIFFUSIVE and anions_wander(
+    if found.verdict in (DIFFUSIVE, UNRESOLVED) and anions_wander(
         framework, species, trajectory.cell_ang, frame_interval_fs=interval_fs
     ):
-        return Verdict(UNRESOLVED, "the framework moves too: its anions leave their sites", None)
+        besides = "" if found.verdict == DIFFUSIVE else f"{found.reason}; "
+        reason = f"{besides}the framework moves too: its anions leave their sites"
+        return Verdict(UNRESOLVED, reason, None)
     return found
 
 
