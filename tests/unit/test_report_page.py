@@ -493,7 +493,7 @@ def test_an_unconverged_cell_is_shown_with_its_remark(tmp_path):
 
 
 def test_the_enrichment_is_qualified(html):
-    assert "The p-values are too small" in html
+    assert "The p-values overstate significance" in html
 
 
 def test_controls_are_judged(html):

@@ -97,6 +97,12 @@ def count_rows(items: Sequence[object], columns: int) -> int:
     return -(-len(items) // columns)
 
 
+def widen_to_decades(axes: Axes) -> None:
+    """Let a logarithmic y axis begin and end at whole powers of ten, so that two are labelled."""
+    low, high = np.log10(axes.get_ylim())
+    axes.set_ylim(10 ** np.floor(low), 10 ** np.ceil(high))
+
+
 def label_decades(axis: mpl.axis.Axis) -> None:
     """Label whole powers of ten, in plain characters."""
 

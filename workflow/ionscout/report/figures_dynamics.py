@@ -23,6 +23,7 @@ from ionscout.report.drawing import (
     label_decades,
     make_panels,
     open_figure,
+    widen_to_decades,
 )
 from ionscout.report.tables import format_number
 from ionscout.transport.conductivity import ROOM_TEMPERATURE_K
@@ -104,6 +105,7 @@ def draw_arrhenius(series: Sequence[ArrheniusSeries]) -> str:
         if any(one.line_temperature_k.size for one in series):
             axes.axvline(1000 / ROOM_TEMPERATURE_K, color=GREY, linewidth=0.8, linestyle=":")
         axes.set_yscale("log")
+        widen_to_decades(axes)
         label_decades(axes.yaxis)
         axes.set_xlabel("1000 / T (1/K)")
         axes.set_ylabel("lithium diffusivity (cm²/s)")

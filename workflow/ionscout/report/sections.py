@@ -390,8 +390,8 @@ def _enrichment_table(name: str, enrichment: pd.DataFrame) -> Block:
         number_column("p, corrected for the number of clusters", "p_value_corrected"),
     ]
     caption = (
-        f"Known fast conductors in the clusters of {name}. The p-values are too small: they take"
-        " the measured materials for independent, and members of one family are not;"
+        f"Known fast conductors in the clusters of {name}. The p-values overstate significance:"
+        " they take the measured materials for independent, and members of one family are not;"
         " substitution products share the patterns of their parents"
     )
     return make_table(enrichment, columns, caption=caption)

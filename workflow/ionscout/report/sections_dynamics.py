@@ -289,7 +289,6 @@ def _diffusivity_table(diffusivity: pd.DataFrame) -> Table:
         number_column("Exponent of the MSD", "msd_exponent"),
         Column("Largest MSD of Li, framework (Å²)", _largest_msd_cell, numeric=True),
         Column("Jumps", _jumps_cell, numeric=True),
-        number_column("Run (ps)", "production_ps"),
         prose_column("Reason", "reason"),
     ]
     return make_table(diffusivity, columns, caption="Diffusivity by temperature")
