@@ -216,3 +216,12 @@ def test_corners_wrapped_to_the_other_side_belong_to_their_centre():
     positions = np.concatenate([corners, flow], axis=1)
     species = np.concatenate([TETRAHEDRA, ["Cl"] * 8])
     assert not anions_wander(positions, species, CELL, frame_interval_fs=INTERVAL_FS)
+
+
+@pytest.mark.parametrize("n_frames", [30, 31, 37, 45, 60, 100])
+@pytest.mark.parametrize("frame_interval_fs", [1.0, 2.0, 20.0, 100.0])
+def test_short_runs_are_unresolved_whatever_their_frames(n_frames, frame_interval_fs):
+    walk = np.random.default_rng(3).normal(size=(n_frames, 5, 3)).cumsum(axis=0) * 0.1
+    diffusivity = estimate_diffusivity(walk, frame_interval_fs=frame_interval_fs)
+    jumps = find_jumps(walk, frame_interval_fs=frame_interval_fs)
+    assert judge(diffusivity, jumps, production_ps=1.0).verdict == "unresolved"

@@ -192,4 +192,5 @@ def _block_slopes(positions: NDArray, lag: int) -> NDArray:
     samples = _two_point(positions, lag)
     length = 2 * lag
     n_blocks = len(samples) // length
-    return samples[: n_blocks * length].reshape(n_blocks, length, -1).mean(axis=1)
+    blocks = samples[: n_blocks * length].reshape(n_blocks, length, samples.shape[1])
+    return blocks.mean(axis=1)
