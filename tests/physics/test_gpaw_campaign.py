@@ -21,4 +21,4 @@ def test_gpaw_reaches_the_conductivity_table_with_an_honest_verdict(tmp_path):
     assert list(table["engine"]) == ["gpaw", "gpaw"]
     assert list(table["verdict"]) == ["unresolved", "unresolved"]
     assert table["sigma_300k_s_cm"].isna().all()
-    assert table["reason"].str.contains("too short").all()
+    assert table["reason"].str.contains("frames: a diffusivity needs 30").all()
