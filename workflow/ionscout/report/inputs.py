@@ -12,23 +12,14 @@ import numpy as np
 import pandas as pd
 
 from ionscout.errors import CampaignError
+from ionscout.transport.analysis import CONDUCTIVITY_COLUMNS, DIFFUSIVITY_COLUMNS
+from ionscout.transport.trajectory import MSD_COLUMNS
 
 MANIFEST_COLUMNS = [
     *("material_id", "source", "candidate", "formula", "was_disordered"),
     "duplicate_of",
 ]
 FAILURE_COLUMNS = ["material_id", "source", "stage", "reason"]
-MSD_COLUMNS = [
-    *("temperature_k", "lag_ps", "msd_li_ang2", "msd_li_error_ang2"),
-    *("msd_framework_ang2", "in_fit"),
-]
-DIFFUSIVITY_COLUMNS = [
-    *("material_id", "temperature_k", "engine", "verdict", "reason"),
-    *("diffusivity_cm2_s", "diffusivity_low_cm2_s", "diffusivity_high_cm2_s"),
-    *("diffusivity_upper_bound_cm2_s", "fit_start_ps", "fit_end_ps", "msd_exponent"),
-    *("msd_li_max_ang2", "msd_framework_max_ang2", "n_jumps", "n_lithium"),
-    *("lithium_density_cm3", "production_ps"),
-]
 RUN_COLUMNS = [
     *("material_id", "temperature_k", "status", "reason", "engine", "engine_version"),
     *("timestep_fs", "equilibration_ps", "production_ps", "seconds_per_step"),
@@ -41,11 +32,6 @@ CELL_COLUMNS = [
 AUDIT_COLUMNS = [
     *("material_id", "status", "reason", "engine", "temperature_k", "n_atoms"),
     *("force_mae_ev_ang", "force_rmse_ev_ang", "force_cosine", "softening_factor"),
-]
-CONDUCTIVITY_COLUMNS = [
-    *("material_id", "formula", "engine", "verdict", "activation_energy_ev"),
-    *("activation_energy_low_ev", "activation_energy_high_ev", "sigma_300k_s_cm"),
-    *("sigma_300k_low_s_cm", "sigma_300k_high_s_cm", "audit_force_mae_ev_ang", "reason"),
 ]
 SHORTLIST_COLUMNS = [
     *("rank", "material_id", "role", "formula", "n_atoms", "engine", "engine_reason"),
@@ -235,18 +221,18 @@ def load_tables(inputs: ReportInputs) -> Tables:
         runs=_read_records(inputs.runs, RUN_COLUMNS),
         audits=_read_records(inputs.audits, AUDIT_COLUMNS),
         diffusivity=_stack(
-            (read_table(path, DIFFUSIVITY_COLUMNS) for path in inputs.diffusivities),
-            DIFFUSIVITY_COLUMNS,
+            (read_table(path, list(DIFFUSIVITY_COLUMNS)) for path in inputs.diffusivities),
+            list(DIFFUSIVITY_COLUMNS),
         ),
         msd=_stack(
             (
-                read_table(path, MSD_COLUMNS).assign(material_id=path.parent.name)
+                read_table(path, list(MSD_COLUMNS)).assign(material_id=path.parent.name)
                 for path in inputs.msds
             ),
             ["material_id", *MSD_COLUMNS],
         ),
         arrhenius=_read_json(inputs.arrhenius),
-        conductivity=read_table(inputs.conductivity, CONDUCTIVITY_COLUMNS),
+        conductivity=read_table(inputs.conductivity, list(CONDUCTIVITY_COLUMNS)),
     )
 
 
