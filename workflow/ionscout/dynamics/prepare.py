@@ -6,14 +6,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from ase import Atoms, units
-from ase.filters import FrechetCellFilter
-from ase.optimize import LBFGS
 from pymatgen.core import Structure
 
-from ionscout.config import DynamicsSettings, RelaxSettings
+from ionscout.config import DynamicsSettings
 from ionscout.dynamics.engines import GPAW, make_calculator, reporting_faults, to_atoms
-from ionscout.dynamics.neighbours import find_overlap
+from ionscout.dynamics.relax import refuse_overlap, relax
 from ionscout.dynamics.supercell import (
     count_md_atoms,
     find_primitive,
@@ -24,7 +21,6 @@ from ionscout.errors import DynamicsError
 
 __all__ = ["count_md_atoms", "prepare_cell", "supercell_matrix"]
 
-LARGEST_VOLUME_CHANGE = 0.5
 LATTICE_KEPT = "lattice of the source kept: plane waves carry Pulay stress"
 
 
@@ -96,10 +92,10 @@ def _relax_and_repeat(
     if gamma_alone:
         crystal.make_supercell(matrix)
     atoms = to_atoms(crystal)
-    _refuse_overlap(atoms)
+    refuse_overlap(atoms)
     atoms.calc = make_calculator(engine, atoms, settings, log_path=log_path)
     volume_before = atoms.get_volume()
-    converged, n_steps = _relax(atoms, settings.relax, keep_lattice=engine == GPAW)
+    converged, n_steps = relax(atoms, settings.relax, keep_lattice=engine == GPAW)
     relaxed = Structure(atoms.cell.array, atoms.symbols, atoms.get_scaled_positions())
     supercell = relaxed if gamma_alone else relaxed.make_supercell(matrix)
     return {
@@ -113,38 +109,3 @@ def _relax_and_repeat(
         "energy_ev_atom": float(atoms.get_potential_energy() / len(atoms)),
         "max_force_ev_ang": float(np.linalg.norm(atoms.get_forces(), axis=1).max()),
     }
-
-
-def _relax(atoms: Atoms, settings: RelaxSettings, *, keep_lattice: bool) -> tuple[bool, int]:
-    """Relax in place; return whether it converged, and the steps made."""
-    volume_before = atoms.get_volume()
-
-    def refuse_sick() -> None:
-        change = atoms.get_volume() / volume_before - 1
-        if not abs(change) <= LARGEST_VOLUME_CHANGE:
-            raise DynamicsError(f"sick relaxation: the volume changed by {change:+.0%}")
-        if not np.isfinite(atoms.get_potential_energy()):
-            raise DynamicsError("sick relaxation: the energy is not a number")
-        _refuse_overlap(atoms)
-
-    optimizer = LBFGS(atoms if keep_lattice else FrechetCellFilter(atoms), logfile=None)
-    optimizer.attach(refuse_sick)
-    converged = False
-    for _ in optimizer.irun(fmax=0, steps=settings.max_steps):
-        converged = _is_relaxed(atoms, settings, keep_lattice=keep_lattice)
-        if converged:
-            break
-    return converged, optimizer.nsteps
-
-
-def _is_relaxed(atoms: Atoms, settings: RelaxSettings, *, keep_lattice: bool) -> bool:
-    force_ev_ang = np.linalg.norm(atoms.get_forces(), axis=1).max()
-    if force_ev_ang > settings.force_tolerance_ev_ang or keep_lattice:
-        return bool(force_ev_ang <= settings.force_tolerance_ev_ang)
-    return bool(np.abs(atoms.get_stress()).max() <= settings.stress_tolerance_gpa * units.GPa)
-
-
-def _refuse_overlap(atoms: Atoms) -> None:
-    overlap_ang = find_overlap(atoms.numbers, atoms.positions, atoms.cell.array)
-    if overlap_ang is not None:
-        raise DynamicsError(f"two atoms overlap, {overlap_ang:.2f} A apart")
