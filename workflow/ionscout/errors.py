@@ -13,6 +13,10 @@ class StructureError(IonscoutError):
     """A crystal cannot be read, curated or made."""
 
 
+class BundledDataError(IonscoutError):
+    """The data that come with Ionscout are not as they have to be."""
+
+
 class FeatureError(IonscoutError):
     """A descriptor has no value for a crystal."""
 

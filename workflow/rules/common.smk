@@ -12,6 +12,7 @@ from ionscout.config import load_campaign
 from ionscout.errors import ConfigError
 from ionscout.job import end_with_parent
 from ionscout.stages import STAGE_VERSIONS
+from ionscout.structures.crystals import crystal_files
 from ionscout.structures.files import folder_files
 
 if workflow.exec_mode.name == "SUBPROCESS":
@@ -124,7 +125,7 @@ def source_files(wildcards):
             [source.labels] if source.labels and Path(source.labels).exists() else []
         )
         return folder_files(source.path) + labels
-    return [str(Path(workflow.basedir) / "resources" / "crystals.yaml")]
+    return crystal_files(Path(workflow.basedir) / "resources")
 
 
 def shortlist(wildcards):

@@ -1,8 +1,8 @@
 """The crystals that come with Ionscout: read, checked and turned into structures.
 
-`resources/crystals.yaml` says of each crystal its space group, lattice and
-symmetry-distinct sites, its measured conductivities, and where each value was
-read; `resources/README.md` explains the format.
+The files of `resources/crystals/` say of each crystal its space group, lattice
+and symmetry-distinct sites, its measured conductivities, and where each value
+was read; `resources/README.md` explains the format.
 """
 
 from __future__ import annotations
@@ -11,16 +11,13 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import yaml
 from pydantic import BeforeValidator, ConfigDict, Field, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass
 from pymatgen.core import Composition, Lattice, Structure
 from pymatgen.symmetry.groups import SpaceGroup
 
-from ionscout.errors import StructureError
-
-BUNDLED_CRYSTALS = Path(__file__).parents[3] / "resources" / "crystals.yaml"
-UNTRACED = "untraced"
+from ionscout.bundled.sources import RESOURCES, UNTRACED, Source, load_sources, read_yaml
+from ionscout.errors import BundledDataError
 
 _STRICT = ConfigDict(extra="forbid")
 _SAME_SITE = 1e-3  # fractional distance below which two images of a site are one
@@ -35,6 +32,9 @@ def _number(value: Any) -> Any:
 Coordinate = Annotated[float, BeforeValidator(_number)]
 Occupancy = Annotated[float, BeforeValidator(_number), Field(gt=0, le=1)]
 Positive = Annotated[float, Field(gt=0)]
+Proof = Literal[
+    "symmetry", "neutrality", "distances", "density", "relaxation", "conductivity", "match"
+]
 Angle = Annotated[float, Field(gt=0, lt=180)]
 
 
@@ -94,6 +94,7 @@ class Crystal:
     `formula` is one formula unit, of which the conventional cell holds
     `formula_units`. `space_group` is a Hermann-Mauguin symbol with its setting
     where the group has several (`:1`, `:2` for the origin, `:H`, `:R` for the axes).
+    `exceptions` says by proof (`ionscout.bundled`) why the crystal need not pass it.
     """
 
     id: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_.-]*$")]
@@ -108,6 +109,7 @@ class Crystal:
     sites: tuple[Site, ...]
     origin: Origin
     conductivities: tuple[Conductivity, ...]
+    exceptions: dict[Proof, str] = Field(default_factory=dict)
     band_gap_ev: Annotated[float, Field(ge=0)] | None = None
     energy_above_hull_ev_atom: Annotated[float, Field(ge=0)] | None = None
     properties_reference: str | None = None
@@ -122,7 +124,7 @@ class Crystal:
 
         Raises
         ------
-        StructureError
+        BundledDataError
             When the sites do not make the stated formula, or the symbol and
             the number of the space group disagree.
         """
@@ -141,9 +143,9 @@ class Crystal:
                 tol=_SAME_SITE,
             )
         except ValueError as error:
-            raise StructureError(f"crystal {self.id!r}: {error}") from None
+            raise BundledDataError(f"crystal {self.id!r}: {error}") from None
         if number != self.space_group_number:
-            raise StructureError(
+            raise BundledDataError(
                 f"crystal {self.id!r}: space group {self.space_group} is number {number}, "
                 f"not {self.space_group_number}"
             )
@@ -156,7 +158,7 @@ class Crystal:
         found = structure.composition / self.formula_units
         elements = set(stated) | set(found)
         if any(abs(stated[e] - found[e]) > _COMPOSITION_TOLERANCE for e in elements):
-            raise StructureError(
+            raise BundledDataError(
                 f"crystal {self.id!r}: the sites make {found.formula}, not {stated.formula}"
             )
 
@@ -186,18 +188,7 @@ class Crystal:
 _CRYSTAL = TypeAdapter(Crystal)
 
 
-def _read_yaml(path: Path) -> Any:
-    try:
-        return yaml.safe_load(path.read_text(encoding="utf-8"))
-    except OSError:
-        raise StructureError(f"{path}: the file of crystals cannot be read") from None
-    except yaml.YAMLError as error:
-        place = getattr(error, "problem_mark", None)
-        line = f", line {place.line + 1}" if place else ""
-        raise StructureError(f"{path}{line}: not valid YAML") from None
-
-
-def _parse(entry: Any, sources: dict[str, Any], path: Path) -> Crystal:
+def _parse(entry: Any, sources: dict[str, Source], path: Path) -> Crystal:
     """Check one crystal; its faults are named by its id and their key."""
     name = entry.get("id", "?") if isinstance(entry, dict) else "?"
     try:
@@ -205,54 +196,70 @@ def _parse(entry: Any, sources: dict[str, Any], path: Path) -> Crystal:
     except ValidationError as error:
         fault = error.errors()[0]
         key = ".".join(str(part) for part in fault["loc"])
-        raise StructureError(f"{path}: crystal {name!r}: {key}: {fault['msg']}") from None
+        raise BundledDataError(f"{path}: crystal {name!r}: {key}: {fault['msg']}") from None
     for read_in in (crystal.origin.read_in, *(c.read_in for c in crystal.conductivities)):
         if read_in not in sources:
-            raise StructureError(f"{path}: crystal {name!r}: unknown source {read_in!r}")
+            raise BundledDataError(f"{path}: crystal {name!r}: unknown source {read_in!r}")
     return crystal
 
 
-def load_crystals(path: str | Path | None = None) -> list[Crystal]:
+def crystal_files(resources: str | Path = RESOURCES) -> list[str]:
+    """List the files that the bundled crystals are read from.
+
+    Parameters
+    ----------
+    resources : path-like
+        The folder that holds `sources.yaml` and `crystals/`.
+
+    Returns
+    -------
+    list of str
+        The list of sources, then the files of crystals in the order of their names.
+    """
+    resources = Path(resources)
+    files = sorted((resources / "crystals").glob("*.yaml"))
+    return [str(resources / "sources.yaml"), *map(str, files)]
+
+
+def load_crystals(resources: str | Path = RESOURCES) -> list[Crystal]:
     """Read crystals in Ionscout's own format.
 
     Parameters
     ----------
-    path : path-like, optional
-        The YAML file; the bundled crystals where left out.
+    resources : path-like
+        The folder that holds `sources.yaml` and `crystals/`.
 
     Returns
     -------
     list of Crystal
-        In the order of the file.
+        In the order of the files' names, and of each file.
 
     Raises
     ------
-    StructureError
-        When the file is missing or not of the format; the crystal is named.
+    BundledDataError
+        When a file is missing or not of the format; the crystal is named.
     """
-    path = Path(path) if path is not None else BUNDLED_CRYSTALS
-    data = _read_yaml(path)
-    if not (
-        isinstance(data, dict)
-        and isinstance(data.get("crystals"), list)
-        and isinstance(data.get("sources"), dict)
-    ):
-        raise StructureError(f"{path}: needs a list `crystals` and a table `sources`")
-    crystals = [_parse(entry, data["sources"], path) for entry in data["crystals"]]
+    sources = load_sources(resources)
+    crystals: list[Crystal] = []
+    for path in map(Path, crystal_files(resources)[1:]):
+        entries = read_yaml(path)
+        if not isinstance(entries, list):
+            raise BundledDataError(f"{path}: needs a list of crystals")
+        crystals += [_parse(entry, sources, path) for entry in entries]
     ids = [crystal.id for crystal in crystals]
     repeated = sorted({i for i in ids if ids.count(i) > 1})
     if repeated:
-        raise StructureError(f"{path}: crystal {repeated[0]!r} is there more than once")
+        raise BundledDataError(f"{resources}: crystal {repeated[0]!r} is there more than once")
     return crystals
 
 
-def bundled_records(path: str | Path | None = None) -> list[dict[str, Any]]:
+def bundled_records(resources: str | Path = RESOURCES) -> list[dict[str, Any]]:
     """Write the crystals up as records of a source file.
 
     Parameters
     ----------
-    path : path-like, optional
-        The YAML file; the bundled crystals where left out.
+    resources : path-like
+        The folder that holds `sources.yaml` and `crystals/`.
 
     Returns
     -------
@@ -262,7 +269,7 @@ def bundled_records(path: str | Path | None = None) -> list[dict[str, Any]]:
 
     Raises
     ------
-    StructureError
+    BundledDataError
         When a crystal cannot be read or built.
     """
     return [
@@ -278,5 +285,5 @@ def bundled_records(path: str | Path | None = None) -> list[dict[str, Any]]:
             "provenance": f"{crystal.origin.reference} (read in {crystal.origin.read_in})",
             "parent_id": None,
         }
-        for crystal in load_crystals(path)
+        for crystal in load_crystals(resources)
     ]

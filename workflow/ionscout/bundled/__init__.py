@@ -1,0 +1,1 @@
+"""The data that come with Ionscout, in `resources/`: read, checked and proved."""
