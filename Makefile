@@ -5,6 +5,7 @@
 PYTHON ?= python3
 VENV ?= .venv
 CONFIG ?=
+DATA ?= ../shared/data
 ARGS ?=
 
 BIN := $(VENV)/bin
@@ -12,7 +13,7 @@ LOCKED := envs/requirements-torch.txt envs/requirements.txt envs/requirements-gp
 READY := $(VENV)/.ready-$(shell cat $(LOCKED) | cksum | cut -d' ' -f1)
 SNAKEMAKE := $(BIN)/snakemake
 
-.PHONY: run test test-all check format lock-stages schemas lock clean
+.PHONY: run test test-all check check-data format lock-stages schemas lock clean
 
 run: $(READY)
 	@test -z "$(CONFIG)" || test -f "$(CONFIG)" || { echo "CONFIG=$(CONFIG): there is no such file" >&2; exit 1; }
@@ -37,6 +38,10 @@ format: $(READY)
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
 	$(BIN)/snakefmt Snakefile workflow/rules
+
+# The proofs of resources/, after a change there; DATA: a folder of third-party data to compare with.
+check-data: $(READY)
+	$(BIN)/python -m ionscout.bundled $(DATA)
 
 # After a change that alters a stage's results, and its version raised in ionscout/stages.py.
 lock-stages: $(READY)
