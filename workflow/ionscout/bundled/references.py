@@ -168,10 +168,7 @@ class References:
 
 
 def _from_cif_file(path: Path) -> Reference:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        structure = Structure.from_file(path)
-    structure.remove_oxidation_states()
+    structure = _read_cif(path.read_text())
     return Reference(path.stem, structure.composition, lambda: structure)
 
 
@@ -179,8 +176,14 @@ def _from_entry(entry: dict) -> Reference:
     return Reference(
         entry["task_id"],
         Composition(entry["pretty_formula"]),
-        lambda: Structure.from_str(entry["cif"], fmt="cif"),
+        lambda: _read_cif(entry["cif"]),
     )
+
+
+def _read_cif(text: str) -> Structure:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return Structure.from_str(text, fmt="cif").remove_oxidation_states()
 
 
 def _is_same(one: Composition, other: Composition, tolerance: float = _SAME_COMPOSITION) -> bool:
