@@ -13,14 +13,24 @@ LOCKED := envs/requirements-torch.txt envs/requirements.txt envs/requirements-gp
 READY := $(VENV)/.ready-$(shell cat $(LOCKED) | cksum | cut -d' ' -f1)
 SNAKEMAKE := $(BIN)/snakemake
 
-.PHONY: run test test-all check check-data format lock-stages schemas lock clean
+# Snakemake on the campaign of CONFIG, one at a time in this folder.
+define snakemake
+test -z "$(CONFIG)" || test -f "$(CONFIG)" || { echo "CONFIG=$(CONFIG): there is no such file" >&2; exit 1; }; \
+mkdir -p results; \
+flock --wait 60 --conflict-exit-code 75 results/.lock \
+  $(SNAKEMAKE) --nolock $(1) $(if $(CONFIG),--configfile $(CONFIG)) \
+  || { code=$$?; [ $$code -ne 75 ] || echo "Another \`make\` is at work in this folder." >&2; exit $$code; }
+endef
+
+.PHONY: run refresh test test-all check check-data format lock-stages schemas lock clean
 
 run: $(READY)
-	@test -z "$(CONFIG)" || test -f "$(CONFIG)" || { echo "CONFIG=$(CONFIG): there is no such file" >&2; exit 1; }
-	@mkdir -p results
-	@flock --wait 60 --conflict-exit-code 75 results/.lock \
-	  $(SNAKEMAKE) --nolock $(ARGS) $(if $(CONFIG),--configfile $(CONFIG)) \
-	  || { code=$$?; [ $$code -ne 75 ] || echo "Another \`make run\` is at work in this folder." >&2; exit $$code; }
+	@$(call snakemake,$(ARGS))
+
+# Pull all databases again; then `make run` goes on with what has changed.
+refresh: $(READY)
+	@IONSCOUT_REFRESH=1; export IONSCOUT_REFRESH; \
+	$(call snakemake,$(ARGS) --until pull_structures --forcerun pull_structures)
 
 test: $(READY) check
 	$(BIN)/pytest -m "not slow and not slurm"

@@ -25,3 +25,8 @@ rule all:
         expand(
             "results/{campaign}/transport/conductivity.csv", campaign=CAMPAIGN.campaign
         ),
+        expand(
+            "results/{campaign}/structures/entries/{source}.jsonl.gz",
+            campaign=CAMPAIGN.campaign,
+            source=ENTRY_SOURCES,
+        ),

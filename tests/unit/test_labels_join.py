@@ -6,6 +6,7 @@ import pytest
 
 from ionscout.errors import LabelError
 from ionscout.labels import LABEL_COLUMNS, duplicate_groups, join_labels, known_classes
+from ionscout.structures.records import label_only
 
 
 def label(sigma, *, bound=False, temperature=298.0, kind="bulk", energy=None, reference="doi/a"):
@@ -42,6 +43,8 @@ def test_a_single_label_comes_through_unchanged():
         "kind": "bulk",
         "activation_energy_ev": 0.31,
         "reference": "doi/a",
+        "n_measurements": 1,
+        "sigma_spread_decades": 0.0,
     }
 
 
@@ -140,3 +143,99 @@ def test_a_label_away_from_room_temperature_is_named(caplog):
     caplog.set_level("WARNING", logger="ionscout")
     join_labels([record("hot", label(1e-2, temperature=400.0))], manifest_of(hot=None))
     assert "hot: its conductivity at 400 K is left out" in caplog.text
+
+
+def test_the_number_and_the_spread_of_the_values_are_kept():
+    row = join_one(label(1e-6), label(1e-4), label(1e-5), label(1e-2, bound=True))
+    assert row["n_measurements"] == 3
+    assert row["sigma_spread_decades"] == pytest.approx(2.0)
+    bounds = join_one(label(1e-8, bound=True), label(1e-10, bound=True))
+    assert bounds["n_measurements"] == 2
+    assert math.isnan(bounds["sigma_spread_decades"])
+
+
+def known_by_label(*labels, formula="Li7La3Zr2O12", space_group_number=230, source="x"):
+    return label_only(
+        material_id=f"{source}-only",
+        source=source,
+        labels=list(labels),
+        formula=formula,
+        space_group_number=space_group_number,
+        provenance="",
+        reason="no structure published",
+    )
+
+
+def garnets(formulas, column="stated_formula"):
+    ids = [f"m{number}" for number in range(len(formulas))]
+    table = {"material_id": ids, "duplicate_of": None, "space_group_number": 230, column: formulas}
+    return pd.DataFrame(table)
+
+
+@pytest.mark.parametrize("column", ["stated_formula", "reduced_formula"])
+@pytest.mark.parametrize(
+    ("stated", "measured", "is_joined"),
+    [
+        ("Li7La3Zr2O12", "Li56La24Zr16O96", True),
+        ("Li6.5La3Zr1.5Ta0.5O12", "Li6.5La3Zr1.5Ta0.5O12", True),
+        ("Li6.5La3Zr1.5Ta0.5O12", "Li6.53La3Zr1.5Ta0.5O12", True),
+        ("Li6.5La3Zr1.5Ta0.5O12", "Li6.6La3Zr1.6Ta0.4O12", False),
+        ("Li6.5La3Zr1.5Ta0.5O12", "Li7La3Zr2O12", False),
+        ("Li7La3Zr2O12", "Li7La3Hf2O12", False),
+        ("Li3N", "Li7La3Zr2O12", False),
+    ],
+)
+def test_labels_without_a_crystal_join_by_composition(stated, measured, is_joined, column):
+    table = join_labels([known_by_label(label(1e-4), formula=measured)], garnets([stated], column))
+    assert len(table) == is_joined
+    if is_joined:
+        assert table.loc[0, "material_id"] == "m0"
+        assert table.loc[0, "reference"] == "doi/a (joined by composition and space group)"
+
+
+@pytest.mark.parametrize("space_group_number", [142, None])
+def test_another_phase_of_the_composition_gets_no_label(space_group_number):
+    record = known_by_label(label(1e-4), space_group_number=space_group_number)
+    assert join_labels([record], garnets(["Li7La3Zr2O12"])).empty
+
+
+def test_a_manifest_without_formulas_gets_labels_by_id_alone():
+    table = join_labels([known_by_label(label(1.0)), record("a", label(1e-3))], manifest_of(a=None))
+    assert list(table["material_id"]) == ["a"]
+
+
+def test_labels_by_composition_are_pooled_with_those_by_id_and_shared_with_duplicates():
+    manifest = garnets(["Li7La3Zr2O12"] * 3 + ["Li3N"])
+    manifest["duplicate_of"] = [None, "m0", None, None]
+    records = [
+        record("m0", label(1e-3, temperature=300.0)),
+        known_by_label(label(1e-5, kind="total", reference="doi/b")),
+        record("m2", label(1e-9, reference="doi/c"), source="bundled"),
+    ]
+    table = join_labels(records, manifest).set_index("material_id")
+    assert list(table.index) == ["m0", "m1", "m2"]
+    assert table["sigma_rt_s_cm"].to_numpy() == pytest.approx([1e-4, 1e-4, 1e-5])
+    assert list(table["n_measurements"]) == [2, 2, 1]
+    assert table.loc["m0", "sigma_spread_decades"] == pytest.approx(2.0)
+    assert table.loc["m0", "kind"] == "mixed"
+    by_composition = "doi/b (joined by composition and space group)"
+    assert table.loc["m0", "reference"] == f"doi/a; {by_composition}"
+    assert table.loc["m1", "reference"] == f"doi/a; {by_composition} (shared with duplicate m0)"
+    assert table.loc["m2", "reference"] == by_composition
+
+
+def test_a_bound_joined_by_composition_stays_one():
+    table = join_labels([known_by_label(label(1e-10, bound=True))], garnets(["Li7La3Zr2O12"]))
+    assert table["is_upper_bound"].all()
+
+
+def test_what_finds_no_crystal_is_counted(caplog):
+    caplog.set_level("INFO", logger="ionscout")
+    records = [known_by_label(label(1e-4)), known_by_label(label(1e-4), formula="Li3N")]
+    join_labels(records, garnets(["Li7La3Zr2O12"]))
+    assert "1 of 2 materials known by label alone" in caplog.text
+
+
+def test_a_formula_that_is_none_is_named():
+    with pytest.raises(LabelError, match=r"label of x-only: 'Li\?' is not a formula"):
+        join_labels([known_by_label(label(1e-4), formula="Li?")], garnets(["Li3N"]))

@@ -94,6 +94,7 @@ class Factory:
                     "formula": [self.formulas[name] for name in self.ids],
                     "was_disordered": [i % 5 == 0 for i in range(len(self.ids))],
                     "duplicate_of": [None] * (len(self.ids) - 1) + ["b-0"],
+                    "representative": 1,
                 }
             ),
             "structures/manifest.parquet",

@@ -35,7 +35,10 @@ def manifest():
     ]
     table = pd.DataFrame([row[:6] for row in ROWS], columns=columns)
     return table.assign(
-        reduced_formula=table["formula"], structure_hash="0" * 16, duplicate_of=None
+        reduced_formula=table["formula"],
+        structure_hash="0" * 16,
+        duplicate_of=None,
+        representative=1,
     )
 
 

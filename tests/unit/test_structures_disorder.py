@@ -1,15 +1,19 @@
 import itertools
+import warnings
 
 import numpy as np
 import pytest
 from pymatgen.analysis.ewald import EwaldSummation
+from pymatgen.analysis.structure_matcher import StructureMatcher
 from pymatgen.core import Lattice, Structure
 
-from ionscout.config import DisorderSettings
+from ionscout.config import DisorderSettings, StructureSettings
 from ionscout.errors import StructureError
 from ionscout.structures.crystals import load_crystals
-from ionscout.structures.decoration import Positions, best_decoration
-from ionscout.structures.disorder import compact_supercell, find_sublattices, order
+from ionscout.structures.curated import Refused, unpack
+from ionscout.structures.curation_crystal import CurationTask, curate_packed
+from ionscout.structures.decoration import Positions, low_decorations
+from ionscout.structures.disorder import compact_supercell, find_sublattices, order, orderings
 
 SETTINGS = DisorderSettings()
 
@@ -48,17 +52,60 @@ def test_energy_differences_are_those_of_full_ewald_sums():
     np.testing.assert_allclose(np.diff(fast_ev), np.diff(full_ev), atol=1e-4)
 
 
-def test_the_best_decoration_is_the_best_of_all():
+def test_the_low_decorations_are_the_lowest_of_all_and_distinct():
+    """All 70 are summed in full; they have 12 distinct energies."""
     cell = half_filled_cell()
-    found = best_decoration(
-        positions_of(cell), [np.array([1, 1, 1, 1, 0, 0, 0, 0])], n_trials=20, seed=1
+    found = low_decorations(
+        positions_of(cell), [np.array([1, 1, 1, 1, 0, 0, 0, 0])], n_trials=200, n_wanted=3, seed=1
     )
-    found_ev = EwaldSummation(decorated(cell, np.flatnonzero(found).tolist())).total_energy
-    all_ev = [
-        EwaldSummation(decorated(cell, filled)).total_energy
-        for filled in itertools.combinations(range(8), 4)
+    found_ev = [
+        EwaldSummation(decorated(cell, np.flatnonzero(labels).tolist())).total_energy
+        for labels, _ in found
     ]
-    assert found_ev == pytest.approx(min(all_ev), abs=1e-6)
+    all_ev = {
+        round(EwaldSummation(decorated(cell, filled)).total_energy, 3)
+        for filled in itertools.combinations(range(8), 4)
+    }
+    np.testing.assert_allclose(found_ev, sorted(all_ev)[:3], atol=2e-3)
+    relative_ev = np.array([energy_ev for _, energy_ev in found]) - found[0][1]
+    np.testing.assert_allclose(relative_ev, np.array(found_ev) - found_ev[0], atol=1e-4)
+
+
+def test_how_many_are_wanted_does_not_change_the_first():
+    one, several = (
+        orderings(half_filled_cell(), DisorderSettings(representatives=n), 1) for n in (1, 4)
+    )
+    assert one[0].structure == several[0].structure
+    assert (len(one), len(several)) == (1, 4)
+    above = [ordering.ewald_above_lowest_ev_atom for ordering in several]
+    assert above[0] == 0
+    assert above == sorted(set(above))
+
+
+def test_representatives_are_distinct_whole_and_neutral():
+    matcher = StructureMatcher(stol=0.05)
+    found = [one.structure for one in orderings(half_filled_cell(), SETTINGS, 1)]
+    assert len(found) == 3
+    for one, other in itertools.combinations(found, 2):
+        assert not matcher.fit(one, other)
+    assert {str(amounts(one)) for one in found} == {str({"Li": 4.0, "Cl": 4.0})}
+
+
+def test_a_crystal_with_one_ordering_has_one_representative():
+    cell = Structure(Lattice.cubic(4), ["Cl", {"Li": 0.5, "Na": 0.5}], [[0] * 3, [0.5] * 3])
+    found = orderings(cell, DisorderSettings(max_supercell=2), 1)
+    assert len(found) == 1
+
+
+def test_a_mixed_sublattice_gives_way_where_nothing_else_balances():
+    """Li5.7Ca2.3Ta8O24F is not quite neutral, nor is it with 2 or 3 Ca: only with 1."""
+    grid = list(itertools.product((0.0, 0.25, 0.5, 0.75), repeat=3))[:41]
+    species = [{"Ca": 2.3 / 8, "Li": 5.7 / 8}] * 8 + ["Ta"] * 8 + ["O"] * 24 + ["F"]
+    ordered = order(
+        Structure(Lattice.cubic(10), species, grid), DisorderSettings(max_supercell=1), 1
+    )
+    assert ordered.charge == 0
+    assert amounts(ordered) == {"Li": 7, "Ca": 1, "Ta": 8, "O": 24, "F": 1}
 
 
 def test_ordering_is_neutral_whole_and_repeatable():
@@ -144,3 +191,23 @@ def test_lgps_and_latp_of_the_literature(shared_data):
     ordered = order(latp, SETTINGS, 1)
     assert ordered.charge == 0
     assert ordered.composition["Al3+"] > 0
+
+
+@pytest.mark.slow
+def test_most_measured_disordered_crystals_can_be_ordered(shared_data):
+    """At least 85 % of the 195; the others lack atoms, or have atoms on top of each other."""
+    warnings.simplefilter("ignore")
+    settings = StructureSettings(sources={"x": {"kind": "bundled"}})
+    n_disordered, reasons = 0, {}
+    for path in sorted((shared_data / "obelix_train/cifs").glob("*.cif")):
+        structure = Structure.from_file(path, occupancy_tolerance=1.02)
+        if structure.is_ordered:
+            continue
+        n_disordered += 1
+        task = CurationTask.of(path.stem, structure.as_dict(), settings, seed=1)
+        outcome = unpack(curate_packed(task))
+        if isinstance(outcome, Refused):
+            reasons[path.stem] = outcome.reason
+    assert n_disordered == 195
+    assert len(reasons) <= 0.15 * n_disordered, reasons
+    assert not [reason for reason in reasons.values() if "while curating" in reason]

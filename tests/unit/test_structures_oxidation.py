@@ -1,6 +1,14 @@
+import gzip
+import itertools
+import json
+import warnings
+
 import pytest
+from pymatgen.analysis.bond_valence import BVAnalyzer
 from pymatgen.core import Composition, Lattice, Structure
 
+from ionscout.structures.bond_valences import find_bond_valences
+from ionscout.structures.crystals import load_crystals
 from ionscout.structures.oxidation import assign_oxidation_states, formal_charges
 
 
@@ -69,3 +77,39 @@ def test_an_alloy_stays_undecorated():
     decorated, method = assign_oxidation_states(rocksalt("Li", "Mg", 4.5))
     assert method == "unassigned"
     assert all(getattr(s, "oxi_state", None) is None for s in decorated.composition)
+
+
+def by_pymatgen(structure):
+    try:
+        return BVAnalyzer(max_permutations=2000).get_valences(structure)
+    except ValueError:
+        return None
+
+
+def test_bond_valences_are_those_of_pymatgen():
+    full = [
+        crystal
+        for crystal in load_crystals()
+        if all(list(site.species.values()) == [1] for site in crystal.sites)
+    ]
+    for crystal in full[::8]:
+        structure = crystal.structure()
+        assert find_bond_valences(structure) == by_pymatgen(structure), crystal.id
+    assert len(full) > 40
+
+
+@pytest.mark.slow
+def test_bond_valences_of_real_crystals_are_those_of_pymatgen(shared_data):
+    warnings.simplefilter("ignore")
+    n_found = 0
+    with gzip.open(shared_data / "mp2018_li/structures.jsonl.gz", "rt") as lines:
+        for line in itertools.islice(lines, 0, None, 3):
+            structure = Structure.from_str(json.loads(line)["cif"], fmt="cif")
+            found = find_bond_valences(structure)
+            assert found == by_pymatgen(structure), structure.formula
+            n_found += found is not None
+    assert n_found > 300
+
+
+def test_elements_without_parameters_have_no_bond_valences():
+    assert find_bond_valences(rocksalt("Li", "Xe", 5.0)) is None

@@ -1,7 +1,14 @@
 import gzip
 import time
 
-from ionscout.structures.records import failure, is_failure, read_records, write_records
+from ionscout.structures.records import (
+    failure,
+    is_failure,
+    is_label_only,
+    label_only,
+    read_records,
+    write_records,
+)
 
 
 def test_records_come_back_as_they_were(tmp_path):
@@ -28,3 +35,20 @@ def test_a_failure_is_one_line():
     assert record["reason"] == "bad file"
     assert is_failure(record)
     assert not is_failure({"material_id": "x-2", "structure": {}})
+
+
+def test_labels_without_a_crystal_are_neither_failure_nor_material():
+    record = label_only(
+        material_id="x-1",
+        source="x",
+        labels=[],
+        formula="Li3N",
+        space_group_number=191,
+        provenance="a table",
+        reason="no structure\n published",
+    )
+    assert record["reason"] == "no structure published"
+    assert is_label_only(record)
+    assert not is_failure(record)
+    assert not is_label_only({"material_id": "x-2", "structure": {}})
+    assert not is_label_only(failure(material_id="x-3", source="x", stage="pull", reason="bad"))

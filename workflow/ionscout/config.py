@@ -7,7 +7,7 @@ that does not exist is refused together with the nearest one that does.
 from __future__ import annotations
 
 import difflib
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import (
     BaseModel,
@@ -56,18 +56,86 @@ class SubstitutionSource(Settings):
     )
 
 
+OnFailure = Literal["stop", "skip"]
+
+
+class PulledSource(Settings):
+    """What all databases have in common."""
+
+    candidates: bool = Field(True, description="May its materials enter the shortlist?")
+    snapshot: str = Field(
+        "1", description="Any text; the database is pulled again only when it changes."
+    )
+    max_structures: int | None = Field(
+        None, ge=1, description="Most structures pulled; the first that the database gives."
+    )
+    on_failure: OnFailure = Field(
+        "stop",
+        description="If the database cannot be pulled: stop, or skip it and go on with the others.",
+    )
+
+
+class OptimadeSource(PulledSource):
+    """Any database that speaks OPTIMADE."""
+
+    kind: Literal["optimade"] = Field(description="What the source is.")
+    provider: str = Field(
+        description="Its name (mp, oqmd, cod, jarvis, alexandria, mcloud.mc3d ...) or address."
+    )
+    filter: str = Field('elements HAS "Li"', description="OPTIMADE filter of what is pulled.")
+    page_size: int = Field(100, ge=1, le=1000, description="Structures asked for at once.")
+    concurrency: int = Field(2, ge=1, le=8, description="Most requests under way at once.")
+    timeout_s: float = Field(60, gt=0, description="Longest wait for an answer, in seconds.")
+    max_retries: int = Field(
+        6, ge=0, description="Times that a failed request is tried again, waiting longer each time."
+    )
+
+
+class MaterialsProjectSource(PulledSource):
+    """The Materials Project by its own interface; the key is read from MP_API_KEY."""
+
+    kind: Literal["materials_project"] = Field(description="What the source is.")
+    chemical_systems: tuple[str, ...] | None = Field(
+        None, description="Systems such as Li-P-S, their subsystems included; all with Li if empty."
+    )
+    max_energy_above_hull_ev_atom: float | None = Field(
+        0.1, ge=0, description="Highest energy above the hull of what is pulled, in eV per atom."
+    )
+    elasticity: bool = Field(False, description="Also pull shear and bulk moduli.")
+    address: str | None = Field(None, description="Another address of the interface.")
+
+
+class ObelixSource(PulledSource):
+    """Measured conductivities and crystals of the OBELiX training split."""
+
+    kind: Literal["obelix"] = Field(description="What the source is.")
+    path: str | None = Field(
+        None, description="A folder with the downloaded data; downloaded if empty."
+    )
+
+
 class FolderSource(Settings):
-    """A directory of CIF and POSCAR files."""
+    """A directory of structure files: CIF, POSCAR, extended XYZ, JSON."""
 
     kind: Literal["folder"] = Field(description="What the source is.")
     candidates: bool = Field(True, description="May its materials enter the shortlist?")
     path: str = Field(description="The directory; read from where Snakemake is started.")
     labels: str | None = Field(
-        None, description="CSV of measured conductivities: file, sigma_s_cm, and optional columns."
+        None,
+        description="CSV of measured conductivities, by file, id, or formula and space group.",
     )
 
 
-Source = Annotated[BundledSource | SubstitutionSource | FolderSource, Field(discriminator="kind")]
+AnySource = (
+    BundledSource
+    | SubstitutionSource
+    | FolderSource
+    | OptimadeSource
+    | MaterialsProjectSource
+    | ObelixSource
+)
+SOURCE_KINDS = get_args(AnySource)
+Source = Annotated[AnySource, Field(discriminator="kind")]
 STRUCTURE_SOURCE = TypeAdapter(Source)
 
 
@@ -76,6 +144,11 @@ class DisorderSettings(Settings):
 
     max_sites: int = Field(120, ge=1, description="Largest ordered cell made, in atoms.")
     max_supercell: int = Field(8, ge=1, description="Largest number of cells combined.")
+    representatives: int = Field(
+        3,
+        ge=1,
+        description="Most ordered representatives of a disordered crystal, lowest energy first.",
+    )
     n_trials: int = Field(
         200, ge=1, description="Random decorations tried; the lowest Ewald energy is taken."
     )
@@ -91,6 +164,11 @@ class StructureSettings(Settings):
     max_sites: int = Field(300, ge=1, description="Largest primitive cell accepted, in atoms.")
     min_distance_ang: float = Field(
         0.5, gt=0, description="Closest approach of two atoms, in angstrom."
+    )
+    min_density_g_cm3: float = Field(0.3, ge=0, description="Least density, in g/cm3.")
+    max_density_g_cm3: float = Field(25.0, gt=0, description="Largest density, in g/cm3.")
+    vacancy_variants: int = Field(
+        0, ge=0, description="Variants with a lithium vacancy made of each candidate."
     )
     disorder: DisorderSettings = DisorderSettings()
 
@@ -382,7 +460,7 @@ def load_campaign(config: dict[str, Any]) -> Campaign:
 
 def _explain(fault: Any) -> str:
     """Say in one line what is wrong with one key."""
-    tags = {"bundled", "substitution", "folder"}
+    tags = {model.model_fields["kind"].annotation.__args__[0] for model in SOURCE_KINDS}
     path = [str(part) for part in fault["loc"]]
     key = ".".join(
         part

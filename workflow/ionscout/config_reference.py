@@ -14,19 +14,12 @@ from pathlib import Path
 
 from pydantic.fields import FieldInfo
 
-from ionscout.config import (
-    BundledSource,
-    Campaign,
-    FolderSource,
-    Settings,
-    SubstitutionSource,
-)
+from ionscout.config import SOURCE_KINDS, Campaign, Settings
 
 ROOT = Path(__file__).parents[2]
 README = ROOT / "config" / "README.md"
 SCHEMA = ROOT / "workflow" / "schemas" / "campaign.schema.json"
 MARKER = "<!-- Written by `make schemas`; edit workflow/ionscout/config.py instead. -->\n"
-SOURCES = (BundledSource, SubstitutionSource, FolderSource)
 
 
 def reference() -> str:
@@ -34,7 +27,7 @@ def reference() -> str:
     parts = [_table("Top level", Campaign, "")]
     parts += [
         _table(f"A source of kind `{model.model_fields['kind'].annotation.__args__[0]}`", model, "")
-        for model in SOURCES
+        for model in SOURCE_KINDS
     ]
     for name, field in Campaign.model_fields.items():
         if _is_section(field):
@@ -79,7 +72,7 @@ def _type_name(annotation: object) -> str:
         return _type_name(arguments[0])
     if origin is typing.Literal:
         return ", ".join(f"`{value}`" for value in arguments)
-    if origin is list:
+    if origin in (list, tuple):
         return f"list of {_type_name(arguments[0])}"
     if origin is dict:
         return "sources by name"

@@ -17,6 +17,10 @@ class BundledDataError(IonscoutError):
     """The data that come with Ionscout are not as they have to be."""
 
 
+class SourceError(IonscoutError):
+    """A database or folder as a whole cannot be pulled."""
+
+
 class FeatureError(IonscoutError):
     """A descriptor has no value for a crystal."""
 

@@ -17,14 +17,14 @@ PACKAGE = Path(__file__).parent
 LOCK_FILE = PACKAGE.parent / "stages.lock"
 
 STAGE_VERSIONS = {
-    "structures": 1,
+    "structures": 2,
     "features": 1,
-    "labels": 1,
+    "labels": 2,
     "models": 1,
-    "screening": 1,
+    "screening": 2,
     "dynamics": 1,
     "transport": 1,
-    "report": 1,
+    "report": 2,
 }
 
 

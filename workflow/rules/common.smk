@@ -13,7 +13,7 @@ from ionscout.errors import ConfigError
 from ionscout.job import end_with_parent
 from ionscout.stages import STAGE_VERSIONS
 from ionscout.structures.crystals import crystal_files
-from ionscout.structures.files import folder_files
+from ionscout.structures.files import folder_files, obelix_files
 
 if workflow.exec_mode.name == "SUBPROCESS":
     end_with_parent()
@@ -24,6 +24,9 @@ except ConfigError as error:
     raise WorkflowError(str(error)) from None
 
 SOURCES = CAMPAIGN.structures.sources
+ENTRY_SOURCES = [
+    name for name, source in SOURCES.items() if source.kind == "materials_project"
+]
 SHARDS = range(CAMPAIGN.structures.shards)
 
 
@@ -125,7 +128,11 @@ def source_files(wildcards):
             [source.labels] if source.labels and Path(source.labels).exists() else []
         )
         return folder_files(source.path) + labels
-    return crystal_files(Path(workflow.basedir) / "resources")
+    if source.kind == "obelix":
+        return obelix_files(source.path) if source.path else []
+    if source.kind == "bundled":
+        return crystal_files(Path(workflow.basedir) / "resources")
+    return []
 
 
 def shortlist(wildcards):

@@ -17,6 +17,7 @@ rule prepare_cell:
         stage=stage(
             "dynamics", dynamics={**CELL_SETTINGS, **RELAX_SETTINGS, **ENGINE_SETTINGS}
         ),
+        curation=STAGE_VERSIONS["structures"],
         structure_hash=lambda wildcards: shortlisted(wildcards)["structure_hash"],
         engine=lambda wildcards: shortlisted(wildcards)["engine"],
     script:

@@ -15,6 +15,7 @@ rule describe_structures:
         runtime=growing(60),
     params:
         stage=stage("features", features=dump(CAMPAIGN.features)),
+        curation=STAGE_VERSIONS["structures"],
         contents=shard_contents,
     script:
         "../scripts/describe_structures.py"

@@ -21,6 +21,29 @@ rule pull_structures:
         "../scripts/pull_structures.py"
 
 
+rule pull_entries:
+    input:
+        records="results/{campaign}/structures/sources/{source}.jsonl.gz",
+    output:
+        entries="results/{campaign}/structures/entries/{source}.jsonl.gz",
+    log:
+        "results/{campaign}/logs/pull_entries/{source}.log",
+    benchmark:
+        "results/{campaign}/benchmarks/pull_entries/{source}.tsv"
+    conda:
+        "../../envs/core.yaml"
+    threads: 1
+    resources:
+        mem_mb=growing(2000),
+        runtime=growing(60),
+    params:
+        stage=lambda wildcards: stage(
+            "structures", source=dump(SOURCES[wildcards.source])
+        ),
+    script:
+        "../scripts/pull_entries.py"
+
+
 checkpoint curate_structures:
     input:
         expand(
@@ -43,7 +66,7 @@ checkpoint curate_structures:
         "results/{campaign}/benchmarks/curate_structures.tsv"
     conda:
         "../../envs/core.yaml"
-    threads: 1
+    threads: 2
     resources:
         mem_mb=growing(4000),
         runtime=growing(120),

@@ -1,9 +1,13 @@
 """Curate all sources' structures: the manifest, the failures and the shards."""
 
+from pathlib import Path
+
 from ionscout.config import StructureSettings
 from ionscout.job import start_job
 from ionscout.structures.curation import curate_all
 from ionscout.structures.records import read_records, write_records
+
+CACHE = Path("results/store/curated.sqlite")
 
 stage = snakemake.params.stage
 logger = start_job(snakemake.log[0], "curate_structures")
@@ -15,6 +19,8 @@ manifest, failures, shards = curate_all(
     StructureSettings(**stage["structures"]),
     seed=stage["seed"],
     max_failure_rate=stage["max_failure_rate"],
+    n_workers=snakemake.threads,
+    cache_path=CACHE,
 )
 for failure in failures.itertuples():
     logger.warning("%s: %s", failure.material_id, failure.reason)

@@ -13,7 +13,9 @@ import pandas as pd
 
 from ionscout.config import BUNDLED
 from ionscout.errors import LabelError
+from ionscout.labels.composition import CompositionIndex
 from ionscout.labels.duplicates import duplicate_groups
+from ionscout.structures.records import is_label_only
 
 logger = logging.getLogger("ionscout")
 
@@ -26,6 +28,8 @@ _DTYPES = {
     "kind": str,
     "activation_energy_ev": float,
     "reference": str,
+    "n_measurements": int,
+    "sigma_spread_decades": float,
 }
 LABEL_COLUMNS = list(_DTYPES)
 
@@ -35,9 +39,10 @@ def join_labels(records: Iterable[dict[str, Any]], manifest: pd.DataFrame) -> pd
 
     Values measured outside 273-323 K do not count. The labels of all members of
     a duplicate group are pooled and shared by all of them; where the user's own
-    sources report any, the bundled ones are set aside. Of several measured values
-    the geometric median is taken, and upper bounds are then set aside; of upper
-    bounds alone, the tightest.
+    sources report any, the bundled ones are set aside. Labels without a crystal
+    are joined to the materials of the same composition and space group. Of several
+    measured values the geometric median is taken, and upper bounds are then set
+    aside; of upper bounds alone, the tightest.
 
     Parameters
     ----------
@@ -45,7 +50,8 @@ def join_labels(records: Iterable[dict[str, Any]], manifest: pd.DataFrame) -> pd
         Lines of the source files; failures and materials that are not in the
         manifest are passed over.
     manifest : DataFrame
-        Columns `material_id` and `duplicate_of`.
+        Columns `material_id` and `duplicate_of`; for labels without a crystal also
+        `space_group_number` and `stated_formula`, or else `reduced_formula`.
 
     Returns
     -------
@@ -54,18 +60,19 @@ def join_labels(records: Iterable[dict[str, Any]], manifest: pd.DataFrame) -> pd
         sigma_rt_s_cm (S/cm), is_upper_bound, temperature_k (median), kind
         (bulk, total, unknown, or mixed where the values pooled differ in it),
         activation_energy_ev (median of those reported, else NaN), reference
-        (with a note where the value is that of a duplicate).
+        (with a note where the value is that of a duplicate, or joined by
+        composition), n_measurements (values that the label was made of, or bounds
+        where there are only these) and sigma_spread_decades (largest less
+        smallest log10 of the values; NaN for bounds).
 
     Raises
     ------
     LabelError
-        A conductivity or temperature that is not a positive number.
+        A conductivity or temperature that is not a positive number, a formula
+        that is not one.
     """
     groups = duplicate_groups(manifest)
-    pooled = defaultdict(list)
-    for record in records:
-        if (group := groups.get(record["material_id"])) is not None:
-            pooled[group] += _at_room_temperature(record)
+    pooled = _pool(records, groups, CompositionIndex(manifest))
     reconciled = {group: _reconcile(_own_first(found)) for group, found in pooled.items() if found}
     rows = [
         _row(material_id, *reconciled[group])
@@ -73,6 +80,49 @@ def join_labels(records: Iterable[dict[str, Any]], manifest: pd.DataFrame) -> pd
         if group in reconciled
     ]
     return pd.DataFrame(rows, columns=LABEL_COLUMNS).astype(_DTYPES)
+
+
+def _pool(
+    records: Iterable[dict[str, Any]], groups: pd.Series, index: CompositionIndex
+) -> dict[str, list[dict[str, Any]]]:
+    """Collect the labels of each duplicate group."""
+    pooled = defaultdict(list)
+    n_unmatched = n_without_crystal = 0
+    for record in records:
+        if is_label_only(record):
+            labels = _at_room_temperature(record)
+            matches = {groups[material_id] for material_id in _matches(record, index)}
+            n_without_crystal += 1
+            n_unmatched += not matches
+            for group in sorted(matches):
+                pooled[group] += [_by_composition(label) for label in labels]
+        elif (group := groups.get(record["material_id"])) is not None:
+            pooled[group] += _at_room_temperature(record)
+    if n_without_crystal:
+        logger.info(
+            "%d of %d materials known by label alone have no crystal of their composition and "
+            "space group",
+            *(n_unmatched, n_without_crystal),
+        )
+    return pooled
+
+
+def _matches(record: dict[str, Any], index: CompositionIndex) -> list[str]:
+    """Find the materials that labels without a crystal belong to."""
+    if record["space_group_number"] is None:
+        return []
+    try:
+        return index.find(record["formula"], record["space_group_number"])
+    except ValueError as error:
+        raise LabelError(
+            f"label of {record['material_id']}: {record['formula']!r} is not a formula ({error}); "
+            "correct it"
+        ) from None
+
+
+def _by_composition(label: dict[str, Any]) -> dict[str, Any]:
+    reference = f"{label['reference']} (joined by composition and space group)".strip()
+    return {**label, "reference": reference, "donor": None}
 
 
 def _at_room_temperature(record: dict[str, Any]) -> list[dict[str, Any]]:
@@ -103,6 +153,7 @@ def _reconcile(found: list[dict[str, Any]]) -> tuple[dict[str, Any], list[str]]:
     """Make one label of several; return it with the materials it was measured on."""
     used = [label for label in found if not label["is_upper_bound"]]
     is_upper_bound = not used
+    n_measurements = len(used or found)
     if is_upper_bound:
         used = [min(found, key=lambda label: label["sigma_s_cm"])]
     kinds = {label["kind"] for label in used}
@@ -114,8 +165,15 @@ def _reconcile(found: list[dict[str, Any]]) -> tuple[dict[str, Any], list[str]]:
         "kind": kinds.pop() if len(kinds) == 1 else "mixed",
         "activation_energy_ev": statistics.median(energies) if energies else math.nan,
         "reference": "; ".join(sorted({label["reference"] for label in used})),
+        "n_measurements": n_measurements,
+        "sigma_spread_decades": math.nan if is_upper_bound else _spread_decades(used),
     }
-    return merged, sorted({label["donor"] for label in used})
+    return merged, sorted({donor for label in used if (donor := label["donor"]) is not None})
+
+
+def _spread_decades(used: list[dict[str, Any]]) -> float:
+    logarithms = [math.log10(label["sigma_s_cm"]) for label in used]
+    return max(logarithms) - min(logarithms)
 
 
 def _geometric_median(values: list[float]) -> float:

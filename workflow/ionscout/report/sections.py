@@ -95,6 +95,8 @@ def warn(tables: Tables, campaign: dict[str, Any]) -> tuple[Text, ...]:
 def describe_materials(tables: Tables) -> Section:
     """Say what went in: materials by source."""
     manifest = tables.manifest
+    other_orderings = manifest[manifest["representative"] > 1].groupby("source").size()
+    manifest = manifest[manifest["representative"] == 1]
     blocks: list[Block] = []
     if manifest.empty:
         blocks.append(Text("No material came through curation."))
@@ -105,6 +107,7 @@ def describe_materials(tables: Tables) -> Section:
             duplicates=("duplicate_of", lambda column: (column.fillna("") != "").sum()),
             was_disordered=("was_disordered", "sum"),
         )
+        by_source["other_orderings"] = other_orderings.reindex(by_source.index, fill_value=0)
         by_source["measured"] = (
             manifest["material_id"]
             .isin(tables.labels["material_id"])
@@ -117,6 +120,7 @@ def describe_materials(tables: Tables) -> Section:
             count_column("Candidates", "candidates"),
             count_column("Duplicates", "duplicates"),
             count_column("Disorder resolved", "was_disordered"),
+            count_column("Other orderings of these", "other_orderings"),
             count_column("Conductivity measured", "measured"),
         ]
         blocks.append(

@@ -40,8 +40,10 @@ def count_funnel(
         Those with a bound above the threshold count as neither fast nor slow.
     """
     table = gates_table.set_index("material_id")
-    candidate = manifest.set_index("material_id")["candidate"].reindex(table.index).astype(bool)
+    materials = manifest.set_index("material_id").reindex(table.index)
+    candidate = materials["candidate"].astype(bool)
     known = known_classes(labels, fast_threshold_s_cm=fast_threshold_s_cm)
+    known = known[known.index.isin(materials.index[materials["representative"] == 1])]
     is_fast, is_slow = (table.index.isin(known.index[known == fast]) for fast in (True, False))
     alive = pd.Series(True, index=table.index)
     rows = []

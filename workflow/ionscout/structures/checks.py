@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
-from pymatgen.core import DummySpecies, Structure
+from pymatgen.core import DummySpecies, PeriodicSite, Structure
 
 from ionscout.errors import StructureError
 
 _FULL = 1 + 1e-4
+_COEXISTING = 1.02
 
 
 def check_stated(structure: Structure) -> None:
@@ -39,6 +40,61 @@ def check_stated(structure: Structure) -> None:
         )
 
 
+def check_density(structure: Structure, *, min_g_cm3: float, max_g_cm3: float) -> None:
+    """Refuse a crystal far too light or too heavy.
+
+    Parameters
+    ----------
+    structure : pymatgen.core.Structure
+        Ordered or disordered.
+    min_g_cm3, max_g_cm3 : float
+        Least and largest density in g/cm3.
+
+    Raises
+    ------
+    StructureError
+    """
+    density_g_cm3 = float(structure.density)
+    if not min_g_cm3 <= density_g_cm3 <= max_g_cm3:
+        raise StructureError(
+            f"its density is {density_g_cm3:.3g} g/cm3, not within structures.min_density_g_cm3 = "
+            f"{min_g_cm3:g} and max_density_g_cm3 = {max_g_cm3:g}; correct the cell, or add "
+            "missing sites"
+        )
+
+
+def check_coexisting(structure: Structure, min_distance_ang: float) -> None:
+    """Refuse overlapping sites that the stated occupancies make both occupied somewhere.
+
+    Parameters
+    ----------
+    structure : pymatgen.core.Structure
+        Ordered or disordered. Sites whose occupancies add up to more than 1
+        cannot exclude each other; partial sites of lithium alone may pass, for
+        its ordering can find it others.
+    min_distance_ang : float
+        Closest approach of two atoms in angstrom.
+
+    Raises
+    ------
+    StructureError
+        Naming the closest pair.
+    """
+    occupancies = np.array([site.species.num_atoms for site in structure])
+    coexist = occupancies[:, None] + occupancies[None, :] > _COEXISTING
+    mobile = np.array([not site.is_ordered and _content(site) == "Li" for site in structure])
+    coexist &= ~(mobile[:, None] & mobile[None, :])
+    distances_ang = np.where(coexist, structure.distance_matrix, np.inf)
+    np.fill_diagonal(distances_ang, np.inf)
+    i, j = np.unravel_index(np.argmin(distances_ang), distances_ang.shape)
+    if distances_ang[i, j] < min_distance_ang:
+        raise StructureError(
+            f"{_content(structure[i])} and {_content(structure[j])} are "
+            f"{distances_ang[i, j]:.2f} angstrom apart, less than structures.min_distance_ang = "
+            f"{min_distance_ang}; correct the positions"
+        )
+
+
 def check_size(structure: Structure, max_sites: int) -> None:
     """Refuse a cell of too many atoms.
 
@@ -58,26 +114,5 @@ def check_size(structure: Structure, max_sites: int) -> None:
         )
 
 
-def check_distances(structure: Structure, min_distance_ang: float) -> None:
-    """Refuse an ordered crystal with overlapping atoms.
-
-    Parameters
-    ----------
-    structure : pymatgen.core.Structure
-    min_distance_ang : float
-        Closest approach of two atoms in angstrom.
-
-    Raises
-    ------
-    StructureError
-        Naming the closest pair.
-    """
-    distances = structure.distance_matrix
-    np.fill_diagonal(distances, np.inf)
-    i, j = np.unravel_index(np.argmin(distances), distances.shape)
-    if distances[i, j] < min_distance_ang:
-        raise StructureError(
-            f"{structure[i].specie.symbol} and {structure[j].specie.symbol} are "
-            f"{distances[i, j]:.2f} angstrom apart, less than structures.min_distance_ang = "
-            f"{min_distance_ang}; correct the positions"
-        )
+def _content(site: PeriodicSite) -> str:
+    return "/".join(sorted(species.symbol for species in site.species))

@@ -16,6 +16,7 @@ _TOO_CLOSE_EV = 1e3
 _IMPROVED = 10
 _MAX_SWAPS = 300
 _ENERGY_STEP_EV = 1e-6
+_DISTINCT_EV = 1e-3
 
 
 @dataclass(frozen=True)
@@ -160,14 +161,16 @@ def _closer(
     return closer
 
 
-def best_decoration(
-    positions: Positions, labels: list[np.ndarray], *, n_trials: int, seed: int
-) -> np.ndarray:
-    """Find a decoration of low energy.
+def low_decorations(
+    positions: Positions, labels: list[np.ndarray], *, n_trials: int, n_wanted: int, seed: int
+) -> list[tuple[np.ndarray, float]]:
+    """Find decorations of low energy that no symmetry makes equal.
 
     Random decorations are ranked; the best few go downhill by swaps within
     their sublattices and, where atoms are still too close, between sublattices
-    of the same elements. The lowest is taken.
+    of the same elements. The lowest of them comes first. After it come the
+    lowest of all others, and of those one swap away from it, each of an energy
+    of its own and with no more atoms too close.
 
     Parameters
     ----------
@@ -176,20 +179,50 @@ def best_decoration(
         One array a sublattice, in the order of `positions.partial`: the labels
         to distribute over its positions.
     n_trials : int
+    n_wanted : int
+        Most decorations returned.
     seed : int
 
     Returns
     -------
-    ndarray of int, shape (n_partial,)
+    list of (ndarray of int, shape (n_partial,), float)
+        Decorations and their energies in eV but for a constant, lowest first.
     """
     rng = np.random.default_rng(seed)
     trials = np.hstack([rng.permuted(np.tile(one, (n_trials, 1)), axis=1) for one in labels])
     lowest = np.argsort(positions.energies_ev(trials), kind="stable")[:_IMPROVED]
-    sublattice = np.repeat(np.arange(len(labels)), [len(one) for one in labels])
-    improved = np.array([_descend(positions, trials[i], sublattice) for i in lowest])
+    groups = np.repeat(np.arange(len(labels)), [len(one) for one in labels])
+    improved = np.array([_descend(positions, trials[i], groups) for i in lowest])
     if not (positions.n_close(improved) == 0).any():
-        improved = np.array([_descend(positions, one, positions.kinds) for one in improved])
-    return improved[np.argmin(positions.energies_ev(improved))]
+        groups = positions.kinds
+        improved = np.array([_descend(positions, one, groups) for one in improved])
+    energies_ev = positions.energies_ev(improved)
+    first = int(np.argmin(energies_ev))
+    ranked = [(improved[first], float(energies_ev[first]))]
+    if n_wanted == 1:
+        return ranked
+    others = np.concatenate([improved, _one_swap_away(positions, improved[first], groups), trials])
+    others = others[positions.n_close(others) <= positions.n_close(improved[[first]])[0]]
+    energies_ev = positions.energies_ev(others)
+    for i in np.argsort(energies_ev, kind="stable"):
+        if len(ranked) == n_wanted:
+            break
+        if energies_ev[i] > ranked[-1][1] + _DISTINCT_EV:
+            ranked.append((others[i], float(energies_ev[i])))
+    return ranked
+
+
+def _one_swap_away(positions: Positions, labels: np.ndarray, groups: np.ndarray) -> np.ndarray:
+    """List the decorations that one swap within a group makes, one an energy."""
+    swaps = np.triu((groups[:, None] == groups) & (labels[:, None] != labels))
+    first, second = np.nonzero(swaps)
+    change_ev = _swap_energies_ev(positions, labels)[first, second]
+    _, distinct = np.unique(np.round(change_ev / _DISTINCT_EV), return_index=True)
+    first, second = first[distinct], second[distinct]
+    swapped = np.tile(labels, (len(distinct), 1))
+    rows = np.arange(len(distinct))
+    swapped[rows, first], swapped[rows, second] = labels[second], labels[first]
+    return swapped
 
 
 def _descend(positions: Positions, labels: np.ndarray, groups: np.ndarray) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""One ordered crystal that stands for a disordered one.
+"""Ordered crystals that stand for a disordered one.
 
 Partial occupancies become whole numbers in the smallest supercell in which
 they round well and the charges balance; which position is filled by what is
@@ -17,13 +17,15 @@ from pymatgen.core import Composition, Lattice, PeriodicSite, Species, Structure
 
 from ionscout.config import DisorderSettings
 from ionscout.errors import StructureError
-from ionscout.structures.decoration import UNLIKE_CHARGES_ANG, Positions, best_decoration
+from ionscout.structures.decoration import UNLIKE_CHARGES_ANG, Positions, low_decorations
 from ionscout.structures.oxidation import carries_neutral_states, formal_charges
 
 GOOD_MISMATCH = 0.02
 MAX_MISMATCH = 0.10
 _FULL = 0.999
 _CHOICES_PER_SUBLATTICE = 6
+_NEAREST = (0, 1)
+_NEXT_NEAREST = (-1, 0, 1, 2)
 _CHARGE_TOLERANCE = 0.03
 
 
@@ -55,8 +57,28 @@ class _Filling:
     mismatch: float
 
 
+@dataclass(frozen=True)
+class Ordering:
+    """An ordered crystal in a disordered one's place.
+
+    Attributes
+    ----------
+    structure : pymatgen.core.Structure
+        With oxidation states, charge neutral.
+    ewald_above_lowest_ev_atom : float
+    """
+
+    structure: Structure
+    ewald_above_lowest_ev_atom: float
+
+
 def order(structure: Structure, settings: DisorderSettings, seed: int) -> Structure:
-    """Make one ordered representative of a disordered crystal.
+    """Make the ordered representative of lowest energy, the first of `orderings`."""
+    return orderings(structure, settings, seed)[0].structure
+
+
+def orderings(structure: Structure, settings: DisorderSettings, seed: int) -> list[Ordering]:
+    """Make ordered representatives of a disordered crystal.
 
     Parameters
     ----------
@@ -68,8 +90,9 @@ def order(structure: Structure, settings: DisorderSettings, seed: int) -> Struct
 
     Returns
     -------
-    pymatgen.core.Structure
-        Ordered, with oxidation states, charge neutral.
+    list of Ordering
+        From 1 to `settings.representatives` that differ in their Ewald energy,
+        the lowest first; how many are asked for does not change the first.
 
     Raises
     ------
@@ -162,29 +185,46 @@ def _choose_filling(
     settings: DisorderSettings,
 ) -> tuple[int, _Filling]:
     """Take the smallest supercell with a good filling, or else the best one within the limits."""
-    n_atoms = cell.composition.num_atoms
-    fillings: list[tuple[int, _Filling]] = []
-    for n_cells in range(1, settings.max_supercell + 1):
-        if round(n_atoms * n_cells) > settings.max_sites:
-            break
-        filling = _fill(cell, sublattices, charges, n_cells)
-        if filling:
-            fillings.append((n_cells, filling))
-            if filling.mismatch <= GOOD_MISMATCH:
-                break
-    best = min(fillings, key=lambda pair: pair[1].mismatch, default=None)
+    best = _best_filling(cell, sublattices, charges, settings, _NEAREST)
+    if best is None or best[1].mismatch > MAX_MISMATCH:
+        best = _best_filling(cell, sublattices, charges, settings, _NEXT_NEAREST)
     if best is None or best[1].mismatch > MAX_MISMATCH:
         raise StructureError(
             f"{_stated(cell)} becomes whole and charge neutral in no cell of up to "
-            f"{settings.max_supercell} primitive ones ({n_atoms:.4g} atoms each) and "
+            f"{settings.max_supercell} primitive ones ({cell.composition.num_atoms:.4g} atoms "
+            f"each) and "
             f"{settings.max_sites} sites; raise structures.disorder.max_sites or max_supercell, "
             "unless atoms are missing from the file"
         )
     return best
 
 
+def _best_filling(
+    cell: Structure,
+    sublattices: list[Sublattice],
+    charges: dict[str, float],
+    settings: DisorderSettings,
+    steps: tuple[int, ...],
+) -> tuple[int, _Filling] | None:
+    """Find the first good filling, or else the best, among supercells of growing size."""
+    fillings: list[tuple[int, _Filling]] = []
+    for n_cells in range(1, settings.max_supercell + 1):
+        if round(cell.composition.num_atoms * n_cells) > settings.max_sites:
+            break
+        filling = _fill(cell, sublattices, charges, n_cells, steps)
+        if filling:
+            fillings.append((n_cells, filling))
+            if filling.mismatch <= GOOD_MISMATCH:
+                break
+    return min(fillings, key=lambda pair: pair[1].mismatch, default=None)
+
+
 def _fill(
-    cell: Structure, sublattices: list[Sublattice], charges: dict[str, float], n_cells: int
+    cell: Structure,
+    sublattices: list[Sublattice],
+    charges: dict[str, float],
+    n_cells: int,
+    steps: tuple[int, ...],
 ) -> _Filling | None:
     """Find the whole numbers nearest to the stated occupancies that balance the charges.
 
@@ -204,7 +244,7 @@ def _fill(
     room = [len(sublattices[i].site_indices) * n_cells for i in lithium]
 
     best: _Filling | None = None
-    options = [_roundings(sublattices[i], targets[i], n_cells) for i in others]
+    options = [_roundings(sublattices[i], targets[i], n_cells, steps) for i in others]
     for choice in itertools.product(*options):
         amounts = Counter(whole)
         for i, counts in zip(others, choice, strict=True):
@@ -225,12 +265,18 @@ def _fill(
     return best
 
 
-def _roundings(sublattice: Sublattice, target: np.ndarray, n_cells: int) -> list[np.ndarray]:
-    """List the whole numbers nearest to the target amounts of a mixed sublattice, best first."""
+def _roundings(
+    sublattice: Sublattice, target: np.ndarray, n_cells: int, steps: tuple[int, ...]
+) -> list[np.ndarray]:
+    """List the whole numbers nearest to the target amounts of a mixed sublattice, best first.
+
+    The steps are taken from the amounts rounded down.
+    """
     room = len(sublattice.site_indices) * n_cells
     is_full = sublattice.occupancies.sum() >= _FULL
     floors = np.floor(target + 1e-6).astype(int)
-    choices = [floors + np.array(up) for up in itertools.product((0, 1), repeat=len(target))]
+    choices = [floors + np.array(up) for up in itertools.product(steps, repeat=len(target))]
+    choices = [counts for counts in choices if counts.min() >= 0]
     fitting = [c for c in choices if (c.sum() == room if is_full else c.sum() <= room)]
     fitting.sort(
         key=lambda counts: (round(float(np.abs(counts - target).sum()), 6), counts.tolist())
@@ -263,8 +309,8 @@ def _decorate(
     charges: dict[str, float],
     settings: DisorderSettings,
     seed: int,
-) -> Structure:
-    """Fill the positions of the supercell by the best decoration found."""
+) -> list[Ordering]:
+    """Fill the positions of the supercell by the best decorations found."""
     symbols = sorted({symbol for s in sublattices for symbol in s.species})
     positions = Positions.of(
         cell,
@@ -276,15 +322,39 @@ def _decorate(
     for s, counts in zip(sublattices, filling.counts, strict=True):
         filled = np.repeat([symbols.index(symbol) + 1 for symbol in s.species], counts)
         labels.append(np.pad(filled, (0, len(s.site_indices) - len(filled))))
-    chosen = best_decoration(positions, labels, n_trials=settings.n_trials, seed=seed)
-    if positions.n_overlaps(chosen):
+    ranked = low_decorations(
+        positions,
+        labels,
+        n_trials=settings.n_trials,
+        n_wanted=settings.representatives,
+        seed=seed,
+    )
+    if positions.n_overlaps(ranked[0][0]):
         raise StructureError(
             f"the partial sites of {_stated(cell)} cannot be filled without atoms closer than "
             f"{UNLIKE_CHARGES_ANG} angstrom; merge split sites in the file, or leave the file out"
         )
+    lowest_ev, n_atoms = ranked[0][1], sum(filling.amounts.values())
+    return [
+        Ordering(
+            structure=_filled(cell, positions, decoration, symbols, charges),
+            ewald_above_lowest_ev_atom=round((energy_ev - lowest_ev) / n_atoms, 6),
+        )
+        for decoration, energy_ev in ranked
+        if not positions.n_overlaps(decoration)
+    ]
+
+
+def _filled(
+    cell: Structure,
+    positions: Positions,
+    decoration: np.ndarray,
+    symbols: list[str],
+    charges: dict[str, float],
+) -> Structure:
     occupied = {
         int(i): symbols[label - 1]
-        for i, label in zip(positions.partial, chosen, strict=True)
+        for i, label in zip(positions.partial, decoration, strict=True)
         if label
     }
     sites = [

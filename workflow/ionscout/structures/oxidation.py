@@ -6,8 +6,10 @@ import itertools
 import math
 from functools import cache
 
-from pymatgen.analysis.bond_valence import PRIOR_PROB, BVAnalyzer
+from pymatgen.analysis.bond_valence import PRIOR_PROB
 from pymatgen.core import Composition, Element, Structure
+
+from ionscout.structures.bond_valences import find_bond_valences
 
 FROM_FILE = "file"
 BOND_VALENCE = "bond_valence"
@@ -18,7 +20,6 @@ _LEAST_SHARE = 0.03
 _MIXED_SHARE = 0.10
 _NEARLY_NEUTRAL = 0.01
 _MAX_ELEMENTS = 9
-_BOND_VALENCE_TRIES = 2000
 _NEUTRAL_E = 1e-3
 
 
@@ -26,8 +27,7 @@ def assign_oxidation_states(structure: Structure) -> tuple[Structure, str]:
     """Decorate an ordered crystal with oxidation states.
 
     The first of these that is charge neutral: the states that the crystal
-    already carries; bond valences (O'Keeffe and Brese 1991, 10.1021/ja00009a002,
-    as in pymatgen's `BVAnalyzer`); the composition alone
+    already carries; bond valences (`find_bond_valences`); the composition alone
     (`formal_charges`).
 
     Parameters
@@ -45,11 +45,9 @@ def assign_oxidation_states(structure: Structure) -> tuple[Structure, str]:
     if carries_neutral_states(structure):
         return structure.copy(), FROM_FILE
     bare = structure.copy().remove_oxidation_states()
-    try:
-        states = BVAnalyzer(max_permutations=_BOND_VALENCE_TRIES).get_valences(bare)
+    states = find_bond_valences(bare)
+    if states is not None:
         return bare.add_oxidation_state_by_site(states), BOND_VALENCE
-    except ValueError:
-        pass
     charges = formal_charges(bare.composition)
     if charges is None:
         return bare, UNASSIGNED

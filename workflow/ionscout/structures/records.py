@@ -67,6 +67,46 @@ def failure(*, material_id: str, source: str, stage: str, reason: str) -> Record
     }
 
 
+def label_only(
+    *,
+    material_id: str,
+    source: str,
+    labels: list[dict[str, Any]],
+    formula: str,
+    space_group_number: int | None,
+    provenance: str,
+    reason: str,
+) -> Record:
+    """Write up values measured on a material whose crystal is not there.
+
+    Parameters
+    ----------
+    material_id, source : str
+    labels : list of dict
+    formula : str
+        As stated, in a form that pymatgen reads.
+    space_group_number : int or None
+    provenance : str
+        Where it was read.
+    reason : str
+        Why there is no crystal.
+
+    Returns
+    -------
+    dict
+        The values are joined to materials by composition and space group.
+    """
+    return {
+        "material_id": material_id,
+        "source": source,
+        "labels": labels,
+        "formula": formula,
+        "space_group_number": space_group_number,
+        "provenance": provenance,
+        "reason": " ".join(reason.split()),
+    }
+
+
 def is_failure(record: Record) -> bool:
     """Tell a failure from a material.
 
@@ -78,7 +118,23 @@ def is_failure(record: Record) -> bool:
     -------
     bool
     """
-    return "structure" not in record
+    return "structure" not in record and not is_label_only(record)
+
+
+def is_label_only(record: Record) -> bool:
+    """Tell measured values without a crystal from a material and from a failure.
+
+    Parameters
+    ----------
+    record : dict
+        Label-only are material_id, source, labels, formula, space_group_number
+        (an int or None), provenance and reason (why there is no crystal).
+
+    Returns
+    -------
+    bool
+    """
+    return "structure" not in record and "formula" in record
 
 
 def read_structures(paths: Iterable[str | Path]) -> dict[str, Structure]:

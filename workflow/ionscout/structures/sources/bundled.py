@@ -5,17 +5,17 @@ from __future__ import annotations
 from ionscout.config import BundledSource
 from ionscout.structures.crystals import bundled_records
 from ionscout.structures.records import Record
+from ionscout.structures.sources.context import PullContext
 
 
-def pull(name: str, settings: BundledSource, parents: list[Record]) -> list[Record]:
+def pull(name: str, settings: BundledSource, context: PullContext) -> list[Record]:
     """Return the bundled crystals.
 
     Parameters
     ----------
     name : str
     settings : BundledSource
-    parents : list of dict
-        Not used: these crystals have no parents.
+    context : PullContext
 
     Returns
     -------

@@ -1,145 +1,183 @@
-"""A directory of CIF and POSCAR files, such as an ICSD export."""
+"""A directory of structure files, such as an ICSD export."""
 
 from __future__ import annotations
 
-import warnings
+import logging
+from dataclasses import dataclass
 from pathlib import Path
 
-from pymatgen.core import Structure
-from pymatgen.io.cif import CifParser
-from pymatgen.io.vasp import Poscar
-
 from ionscout.config import FolderSource
-from ionscout.errors import LabelError, StructureError
-from ionscout.structures.checks import check_stated
-from ionscout.structures.files import CIF_SUFFIXES, POSCAR_SUFFIXES, folder_files
-from ionscout.structures.records import Record, failure
-from ionscout.structures.sources.folder_labels import Label, read_labels
-from ionscout.structures.sources.identifiers import Identifiers
+from ionscout.errors import LabelError
+from ionscout.structures.files import (
+    CIF_SUFFIXES,
+    EXTXYZ_SUFFIXES,
+    JSON_SUFFIXES,
+    STRUCTURE_SUFFIXES,
+    folder_files,
+)
+from ionscout.structures.records import Record, failure, is_failure, label_only
+from ionscout.structures.sources.context import PullContext
+from ionscout.structures.sources.folder_cif import read_cif
+from ionscout.structures.sources.folder_formats import (
+    Found,
+    read_extxyz,
+    read_json,
+    read_poscar,
+)
+from ionscout.structures.sources.folder_labels import LabelRow, read_labels
+from ionscout.structures.sources.identifiers import Identifiers, icsd_id
 
-_OCCUPANCY_ROUNDING = 1.02
+logger = logging.getLogger("ionscout")
 
 
-def pull(name: str, settings: FolderSource, parents: list[Record]) -> list[Record]:
+@dataclass(frozen=True)
+class _Crystal:
+    """A crystal of a file, with the id that it was given."""
+
+    material_id: str
+    file: str
+    found: Found
+
+
+def pull(name: str, settings: FolderSource, context: PullContext) -> list[Record]:
     """Read every structure file of a directory, and their labels.
 
     Parameters
     ----------
     name : str
     settings : FolderSource
-    parents : list of dict
-        Not used: these crystals have no parents.
+    context : PullContext
 
     Returns
     -------
     list of dict
-        A failure takes the place of each file that cannot be used, and of each
-        line of the labels that cannot.
+        A failure takes the place of each crystal that cannot be used, and of each
+        line of the labels that cannot. Labels by formula and space group are
+        records without a crystal. What the user should look at is in `flags`.
     """
     files = folder_files(settings.path)
     if not files:
-        state = "has no CIF or POSCAR file" if Path(settings.path).is_dir() else "does not exist"
+        is_there = Path(settings.path).is_dir()
+        state = "has no CIF, POSCAR, extended XYZ or JSON file" if is_there else "does not exist"
         reason = f"folder {settings.path} {state}: put the files there or correct the key `path`"
         return [failure(material_id=name, source=name, stage="pull", reason=reason)]
-    labels, faults = _labels_of(settings, {Path(file).name for file in files})
     identifiers = Identifiers(name)
-    records = [failure(material_id=name, source=name, stage="pull", reason=f) for f in faults]
-    for file in files:
-        material_id = identifiers.new(_own_id(Path(file)))
-        try:
-            record = _material(material_id, name, Path(file), labels.get(Path(file).name, []))
-        except StructureError as error:
-            record = failure(material_id=material_id, source=name, stage="pull", reason=str(error))
-        records.append(record)
-    return records
+    crystals = [
+        _Crystal(identifiers.new(_own_id(Path(file), found)), Path(file).name, found)
+        for file in files
+        for found in read_file(Path(file))
+    ]
+    records = {crystal.material_id: _record(crystal, name) for crystal in crystals}
+    rows, faults = _rows_of(settings)
+    labelled: list[Record] = []
+    for line, row in rows.items():
+        target, fault = _target(row, crystals, name, settings.path)
+        if row.formula:
+            material_id = identifiers.new(f"label-{line}")
+            labelled.append(_label_only(material_id, name, settings, line, row))
+        elif fault:
+            faults.append(f"{settings.labels}, line {line}: {fault}")
+        elif is_failure(records[target]):
+            records[target]["reason"] += f"; its label in line {line} is left out"
+        else:
+            records[target]["labels"].append(row.label())
+    failures = [failure(material_id=name, source=name, stage="pull", reason=f) for f in faults]
+    return [*failures, *records.values(), *labelled]
 
 
-def read_structure(path: Path) -> tuple[Structure, str]:
-    """Read a CIF or POSCAR file that holds lithium.
+def read_file(path: Path) -> list[Found]:
+    """Read all crystals of a file.
 
     Parameters
     ----------
     path : Path
+        A CIF, POSCAR, extended XYZ or JSON file.
 
     Returns
     -------
-    structure : pymatgen.core.Structure
-        The first of the file, as it is.
-    note : str
-        What the reader remarked, in one line; mostly empty.
-
-    Raises
-    ------
-    StructureError
-        Naming the file, what is wrong with it and what to do.
+    list of Found
+        At least one.
     """
     text = path.read_text(encoding="utf-8", errors="replace")
     if not text.strip():
-        raise StructureError(f"{path.name}: the file is empty; export it again or remove it")
-    kind = "CIF" if path.suffix.lower() in CIF_SUFFIXES else "POSCAR"
-    if kind == "CIF" and "data_" not in text.lower():
-        raise StructureError(f"{path.name}: not a CIF, it has no data block; replace or remove it")
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
-        try:
-            structures = _parse_cif(text) if kind == "CIF" else [_parse_poscar(text)]
-        except Exception as error:  # the readers raise anything on damaged input
-            reason = str(caught[-1].message if caught else error).splitlines()[-1].rstrip(".")
-            raise StructureError(
-                f"{path.name}: not a readable {kind} ({reason}); export it again or remove it"
-            ) from None
-    try:
-        check_stated(structures[0])
-    except StructureError as error:
-        raise StructureError(f"{path.name}: {error}") from None
-    notes = [f"first of {len(structures)} data blocks"] if len(structures) > 1 else []
-    return structures[0], "; ".join(notes + sorted({_one_line(one.message) for one in caught}))
+        return [Found("", None, refused="the file is empty; export it again or remove it")]
+    suffix = path.suffix.lower()
+    if suffix in CIF_SUFFIXES:
+        return read_cif(text)
+    if suffix in EXTXYZ_SUFFIXES:
+        return read_extxyz(text)
+    return read_json(text) if suffix in JSON_SUFFIXES else read_poscar(text)
 
 
-def _own_id(path: Path) -> str:
-    known = CIF_SUFFIXES | POSCAR_SUFFIXES
-    return path.stem if path.suffix.lower() in known else path.name
+def _own_id(path: Path, found: Found) -> str:
+    stem = path.stem if path.suffix.lower() in STRUCTURE_SUFFIXES else path.name
+    own_id = icsd_id(stem) or stem
+    if not found.block:
+        return own_id
+    return icsd_id(found.block) or f"{own_id}-{found.block}"
 
 
-def _material(material_id: str, source: str, path: Path, labels: list[Label]) -> Record:
-    structure, note = read_structure(path)
+def _record(crystal: _Crystal, source: str) -> Record:
+    """Write a crystal up as a material, or as a failure."""
+    found = crystal.found
+    where = f"{crystal.file}, block {found.block}" if found.block else crystal.file
+    if found.structure is None:
+        return failure(
+            material_id=crystal.material_id,
+            source=source,
+            stage="pull",
+            reason=f"{where}: {found.refused}",
+        )
+    for flag in found.flags:
+        logger.warning("%s: flagged, %s: %s", crystal.material_id, where, flag)
     return {
-        "material_id": material_id,
+        "material_id": crystal.material_id,
         "source": source,
-        "structure": structure.as_dict(),
+        "structure": found.structure.as_dict(),
         "properties": {"band_gap_ev": None, "energy_above_hull_ev_atom": None},
-        "labels": labels,
-        "provenance": f"file {path.name}" + (f" ({note})" if note else ""),
+        "labels": [],
+        "provenance": f"file {where}" + (f" ({'; '.join(found.notes)})" if found.notes else ""),
         "parent_id": None,
+        "flags": list(found.flags),
     }
 
 
-def _labels_of(settings: FolderSource, names: set[str]) -> tuple[dict[str, list[Label]], list[str]]:
-    if settings.labels is None:
-        return {}, []
-    try:
-        labels, faults = read_labels(settings.labels)
-    except LabelError as error:
-        return {}, [str(error)]
-    missing = sorted(set(labels) - names)
-    faults += [
-        f"{settings.labels}: file {file!r} is not in {settings.path}; correct its name or add it"
-        for file in missing
-    ]
-    return labels, faults
-
-
-def _parse_cif(text: str) -> list[Structure]:
-    return CifParser.from_str(text, occupancy_tolerance=_OCCUPANCY_ROUNDING).parse_structures(
-        primitive=False
+def _label_only(
+    material_id: str, source: str, settings: FolderSource, line: int, row: LabelRow
+) -> Record:
+    return label_only(
+        material_id=material_id,
+        source=source,
+        labels=[row.label()],
+        formula=row.formula,
+        space_group_number=row.space_group_number,
+        provenance=f"{Path(str(settings.labels)).name}, line {line}",
+        reason="a label by formula and space group, without a crystal",
     )
 
 
-def _parse_poscar(text: str) -> Structure:
-    with warnings.catch_warnings():
-        warnings.filterwarnings("error", message="Elements in POSCAR cannot be determined")
-        return Poscar.from_str(text).structure
+def _rows_of(settings: FolderSource) -> tuple[dict[int, LabelRow], list[str]]:
+    if settings.labels is None:
+        return {}, []
+    try:
+        return read_labels(settings.labels)
+    except LabelError as error:
+        return {}, [str(error)]
 
 
-def _one_line(message: object) -> str:
-    return " ".join(str(message).split())
+def _target(row: LabelRow, crystals: list[_Crystal], source: str, folder: str) -> tuple[str, str]:
+    """Find the material that a line of the labels means, or say what is wrong."""
+    if row.material_id:
+        wanted = {row.material_id, f"{source}-{row.material_id}"}
+        ids = [one.material_id for one in crystals if one.material_id in wanted]
+        fault = f"no material {row.material_id!r} in {folder}; correct the id"
+        return (ids[0], "") if ids else ("", fault)
+    of_file = [one for one in crystals if one.file == row.file]
+    if not of_file:
+        return "", f"file {row.file!r} is not in {folder}; correct its name or add it"
+    ids = [one.material_id for one in of_file if row.block in ("", one.found.block)]
+    if not ids:
+        return "", f"file {row.file!r} has no block {row.block!r}; correct its name"
+    if len(ids) > 1:
+        return "", f"file {row.file!r} has {len(ids)} such crystals; name one in `material_id`"
+    return ids[0], ""

@@ -4,6 +4,32 @@ from __future__ import annotations
 
 import re
 
+_ICSD_NAMES = (
+    re.compile(r"(?:.*_|EntryWith)?CollCode0*(\d+)", re.IGNORECASE),
+    re.compile(r"icsd_0*(\d+)", re.IGNORECASE),
+    re.compile(r"0*(\d+)-ICSD", re.IGNORECASE),
+)
+
+
+def icsd_id(name: str) -> str | None:
+    """Find the ICSD's collection code in a name that an export of it gives.
+
+    Parameters
+    ----------
+    name : str
+        Of a file, without its suffix, or of a data block: `EntryWithCollCode12345`,
+        `MyName_CollCode12345`, `icsd_012345` or `12345-ICSD`.
+
+    Returns
+    -------
+    str or None
+        `icsd-12345`; None for any other name.
+    """
+    for pattern in _ICSD_NAMES:
+        if match := pattern.fullmatch(name):
+            return f"icsd-{match[1]}"
+    return None
+
 
 class Identifiers:
     """Hands out ids of one source: its name, a hyphen and the material's own id.

@@ -18,6 +18,7 @@ from pymatgen.core import Element, Species, Structure
 from ionscout.config import SubstitutionSource
 from ionscout.structures.oxidation import UNASSIGNED, assign_oxidation_states
 from ionscout.structures.records import Record
+from ionscout.structures.sources.context import PullContext
 from ionscout.structures.sources.identifiers import Identifiers
 
 _STAY = ("Li", "H")
@@ -51,7 +52,7 @@ class Substitution:
         return "-".join([parent, *steps])
 
 
-def pull(name: str, settings: SubstitutionSource, parents: list[Record]) -> list[Record]:
+def pull(name: str, settings: SubstitutionSource, context: PullContext) -> list[Record]:
     """Make hypothetical crystals from the ordered ones of another source.
 
     Lithium stays, and hydrogen, which belongs to molecular ions; every other
@@ -65,14 +66,14 @@ def pull(name: str, settings: SubstitutionSource, parents: list[Record]) -> list
     ----------
     name : str
     settings : SubstitutionSource
-    parents : list of dict
-        The parent source's materials.
+    context : PullContext
 
     Returns
     -------
     list of dict
         At most `max_candidates` records, without properties and labels.
     """
+    parents = [record for record in context.parents if "structure" in record]
     known = _Known(parents)
     identifiers = Identifiers(name)
     records: list[Record] = []
