@@ -196,6 +196,7 @@ class Factory:
                     "band_gap": answers[np.arange(n) % 3],
                     "kept": np.arange(n) % 2 == 0,
                     "mean_probability": np.linspace(1, 0, n),
+                    "probability_spread": 0.0,
                     "first_failed": ["" if i % 2 == 0 else "elements" for i in range(n)],
                 }
             ),

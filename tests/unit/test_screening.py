@@ -179,3 +179,14 @@ def test_a_candidate_that_duplicates_a_control_is_left_to_the_control(
     manifest.loc[manifest["material_id"] == "k-fast", "duplicate_of"] = "a-1"
     chosen = shortlist(manifest, structures, predictions)
     assert list(chosen["material_id"]) == ["a-2", "a-5", "k-fast", "k-slow"]
+
+
+def test_the_spread_over_orderings_is_that_of_one_crystal(manifest, structures, predictions):
+    ordering = manifest["material_id"] == "a-2"
+    manifest.loc[ordering, ["duplicate_of", "representative"]] = ["a-1", 2]
+    manifest.loc[manifest["material_id"] == "a-4", "duplicate_of"] = "a-5"
+    table = judge_materials(
+        manifest, structures, predictions, GateSettings(), DynamicsSettings()
+    ).set_index("material_id")
+    assert table.loc[["a-1", "a-2"], "probability_spread"].tolist() == pytest.approx([0.1, 0.1])
+    assert table.loc[["a-4", "a-5"], "probability_spread"].tolist() == [0, 0]

@@ -87,13 +87,13 @@ def _pool(
 ) -> dict[str, list[dict[str, Any]]]:
     """Collect the labels of each duplicate group."""
     pooled = defaultdict(list)
-    n_unmatched = n_without_crystal = 0
+    unmatched, n_without_crystal = [], 0
     for record in records:
         if is_label_only(record):
             labels = _at_room_temperature(record)
             matches = {groups[material_id] for material_id in _matches(record, index)}
             n_without_crystal += 1
-            n_unmatched += not matches
+            unmatched += [] if matches else [record["material_id"]]
             for group in sorted(matches):
                 pooled[group] += [_by_composition(label) for label in labels]
         elif (group := groups.get(record["material_id"])) is not None:
@@ -101,8 +101,8 @@ def _pool(
     if n_without_crystal:
         logger.info(
             "%d of %d materials known by label alone have no crystal of their composition and "
-            "space group",
-            *(n_unmatched, n_without_crystal),
+            "space group: %s",
+            *(len(unmatched), n_without_crystal, ", ".join(unmatched) or "none"),
         )
     return pooled
 

@@ -41,7 +41,7 @@ FUNNEL_COLUMNS = [
     *("gate", "n_in", "n_pass", "n_fail", "n_unknown", "n_out"),
     *("known_fast_in", "known_fast_out", "known_slow_in", "known_slow_out"),
 ]
-GATE_COLUMNS = ["material_id", "hull", "band_gap", "mean_probability"]
+GATE_COLUMNS = ["material_id", "hull", "band_gap", "mean_probability", "probability_spread"]
 LABEL_COLUMNS = ["material_id", "sigma_rt_s_cm", "is_upper_bound", "temperature_k"]
 METRIC_COLUMNS = ["model", "metric", "value", "low", "high", "n", "note"]
 PREDICTION_COLUMNS = ["material_id", "probability", "reason", "in_training", "probability_loo"]

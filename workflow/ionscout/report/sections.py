@@ -222,6 +222,7 @@ def show_ranking(tables: Tables) -> Section:
     columns = [
         material_column(),
         number_column("Mean probability of being fast", "mean_probability"),
+        number_column("Spread over orderings", "probability_spread"),
         *(number_column(f"{name[6:]}", name) for name in probabilities.columns),
         *(count_column(f"Cluster ({name})", f"clusters {name}") for name in tables.clusters),
         *(

@@ -120,8 +120,9 @@ def judge_materials(
     Returns
     -------
     DataFrame
-        `material_id`, one column a gate, `mean_probability`, `kept` and
-        `first_failed`, the first enabled gate that turned the material away.
+        `material_id`, one column a gate, `mean_probability`, `probability_spread`
+        (largest minus smallest among the orderings of a disordered crystal), `kept`
+        and `first_failed`, the first enabled gate that turned the material away.
     """
     table = manifest.set_index("material_id")
     probability = mean_probability(predictions, table.index)
@@ -142,8 +143,17 @@ def judge_materials(
     )
     first_failed = turned_away.idxmax(axis=1).where(turned_away.any(axis=1), None)
     return answers.assign(
-        mean_probability=probability, kept=~turned_away.any(axis=1), first_failed=first_failed
+        mean_probability=probability,
+        probability_spread=_spread_over_orderings(probability, table),
+        kept=~turned_away.any(axis=1),
+        first_failed=first_failed,
     ).reset_index()
+
+
+def _spread_over_orderings(probability: pd.Series, table: pd.DataFrame) -> pd.Series:
+    crystal = table["duplicate_of"].where(table["representative"] > 1, table.index.to_series())
+    by_crystal = probability.groupby(crystal)
+    return by_crystal.transform("max") - by_crystal.transform("min")
 
 
 def turns_away(answers: pd.Series, gate: Gate) -> pd.Series:
