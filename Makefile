@@ -30,7 +30,7 @@ run: $(READY)
 # Pull all databases again; then `make run` goes on with what has changed.
 refresh: $(READY)
 	@IONSCOUT_REFRESH=1; export IONSCOUT_REFRESH; \
-	$(call snakemake,$(ARGS) --until pull_structures --forcerun pull_structures)
+	$(call snakemake,$(ARGS) --until pull_structures pull_entries --forcerun pull_structures pull_entries)
 
 test: $(READY) check
 	$(BIN)/pytest -m "not slow and not slurm"

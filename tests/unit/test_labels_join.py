@@ -134,9 +134,17 @@ def test_known_classes_respect_bounds():
 
 def test_the_users_own_label_outranks_the_bundled_one():
     records = [record("mine", label(1e-10, bound=True)), record("b", label(1e-8), source="bundled")]
-    table = join_labels(records, manifest_of(mine=None, b="mine")).set_index("material_id")
+    manifest, own = manifest_of(mine=None, b="mine"), records[0]["source"]
+    table = join_labels(records, manifest, own_sources=[own]).set_index("material_id")
     assert list(table["sigma_rt_s_cm"]) == [1e-10, 1e-10]
     assert table["is_upper_bound"].all()
+
+
+def test_a_bound_of_another_database_sets_no_value_aside():
+    records = [record("db", label(1e-10, bound=True)), record("b", label(1e-3), source="bundled")]
+    table = join_labels(records, manifest_of(db=None, b="db")).set_index("material_id")
+    assert list(table["sigma_rt_s_cm"]) == [1e-3, 1e-3]
+    assert not table["is_upper_bound"].any()
 
 
 def test_a_label_away_from_room_temperature_is_named(caplog):
@@ -204,24 +212,23 @@ def test_a_manifest_without_formulas_gets_labels_by_id_alone():
     assert list(table["material_id"]) == ["a"]
 
 
-def test_labels_by_composition_are_pooled_with_those_by_id_and_shared_with_duplicates():
+def test_labels_by_composition_count_where_no_crystal_has_one():
     manifest = garnets(["Li7La3Zr2O12"] * 3 + ["Li3N"])
     manifest["duplicate_of"] = [None, "m0", None, None]
     records = [
-        record("m0", label(1e-3, temperature=300.0)),
+        known_by_label(label(1e-3, reference="doi/a")),
         known_by_label(label(1e-5, kind="total", reference="doi/b")),
         record("m2", label(1e-9, reference="doi/c"), source="bundled"),
     ]
     table = join_labels(records, manifest).set_index("material_id")
     assert list(table.index) == ["m0", "m1", "m2"]
-    assert table["sigma_rt_s_cm"].to_numpy() == pytest.approx([1e-4, 1e-4, 1e-5])
+    assert table["sigma_rt_s_cm"].to_numpy() == pytest.approx([1e-4, 1e-4, 1e-9])
     assert list(table["n_measurements"]) == [2, 2, 1]
     assert table.loc["m0", "sigma_spread_decades"] == pytest.approx(2.0)
     assert table.loc["m0", "kind"] == "mixed"
-    by_composition = "doi/b (joined by composition and space group)"
-    assert table.loc["m0", "reference"] == f"doi/a; {by_composition}"
-    assert table.loc["m1", "reference"] == f"doi/a; {by_composition} (shared with duplicate m0)"
-    assert table.loc["m2", "reference"] == by_composition
+    joined = "(joined by composition and space group)"
+    assert table.loc["m0", "reference"] == f"doi/a {joined}; doi/b {joined}"
+    assert table.loc["m2", "reference"] == "doi/c"
 
 
 def test_a_bound_joined_by_composition_stays_one():

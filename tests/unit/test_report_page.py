@@ -95,6 +95,7 @@ class Factory:
                     "was_disordered": [i % 5 == 0 for i in range(len(self.ids))],
                     "duplicate_of": [None] * (len(self.ids) - 1) + ["b-0"],
                     "representative": 1,
+                    "vacancies_per_cell": 0,
                 }
             ),
             "structures/manifest.parquet",

@@ -39,6 +39,7 @@ def manifest():
         structure_hash="0" * 16,
         duplicate_of=None,
         representative=1,
+        vacancies_per_cell=0,
     )
 
 
@@ -190,3 +191,11 @@ def test_the_spread_over_orderings_is_that_of_one_crystal(manifest, structures, 
     ).set_index("material_id")
     assert table.loc[["a-1", "a-2"], "probability_spread"].tolist() == pytest.approx([0.1, 0.1])
     assert table.loc[["a-4", "a-5"], "probability_spread"].tolist() == [0, 0]
+
+
+def test_variants_with_a_vacancy_run_beside_their_host(manifest, structures, predictions):
+    variant = manifest["material_id"] == "a-5"
+    manifest.loc[variant, ["parent_id", "vacancies_per_cell"]] = ["a-1", 1]
+    chosen = shortlist(manifest, structures, predictions)
+    assert list(chosen["material_id"][:2]) == ["a-1", "a-5"]
+    assert "a-1 with a lithium vacancy" in chosen["reason"][1]

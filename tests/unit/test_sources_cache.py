@@ -4,6 +4,7 @@ import pytest
 
 from ionscout.config import OptimadeSource
 from ionscout.errors import SourceError
+from ionscout.structures import sources
 from ionscout.structures.sources import pull_or_skip
 from ionscout.structures.sources.cache import pulled_answers
 
@@ -38,3 +39,18 @@ def test_a_source_without_network_stops_or_is_skipped(tmp_path):
     (record,) = pull_or_skip("far", skipped, tmp_path, [], refresh=False)
     assert record["material_id"] == record["source"] == "far"
     assert "localhost:9" in record["reason"]
+
+
+def test_a_refresh_that_fails_leaves_a_skipped_source_what_it_had(tmp_path, monkeypatch):
+    kept = [{"material_id": "far-1", "source": "far"}]
+
+    def pull(name, settings, context):
+        if context.cache.name == "0":
+            return kept
+        raise SourceError("source far: no network")
+
+    monkeypatch.setattr(sources, "pull", pull)
+    skipped = OptimadeSource(**NOWHERE, on_failure="skip")
+    assert pull_or_skip("far", skipped, tmp_path, [], refresh=True) == kept
+    with pytest.raises(SourceError):
+        pull_or_skip("far", OptimadeSource(**NOWHERE), tmp_path, [], refresh=True)

@@ -274,3 +274,16 @@ def test_entries_of_whole_systems_make_the_phase_diagram_of_their_source(
     server.asked.clear()
     assert materials_project.pull_entries(settings_of(server), ["Li-P-O"], context) == pulled
     assert server.asked == []
+
+
+def test_one_pull_is_of_one_database_version(server, tmp_path, monkeypatch):
+    monkeypatch.setattr(materials_project, "_SYSTEMS_AT_ONCE", 3)
+    server.thermos = [
+        thermo("mp-1", {"Li": 1, "Cl": 1}, -6.0), thermo("mp-2", {"Na": 1, "Cl": 1}, -6.0)
+    ]  # fmt: skip
+    source, context = settings_of(server), PullContext(tmp_path)
+    materials_project.pull_entries(source, ["Li-Cl"], context)
+    server.version = "2026.05.01"
+    entries = materials_project.pull_entries(source, ["Li-Cl", "Na-Cl"], context)
+    assert {one["data"]["database_version"] for one in entries} == {"2026.05.01"}
+    assert len(entries) == 2

@@ -1,4 +1,5 @@
 import gzip
+import json
 import logging
 import re
 import time
@@ -290,3 +291,28 @@ def test_pages_that_go_in_a_circle(tmp_path):
 
     with Circle(SEVEN) as provider:
         assert "leads back to itself" in refusal(tmp_path, provider.address)
+
+
+def test_a_database_that_never_stops_is_left_after_an_empty_page(tmp_path):
+    class Endless(FakeProvider):
+        def page(self, asked):
+            page = super().page(asked)
+            page["meta"].pop("data_returned", None)
+            offset = int(asked.get("page_offset", 0)) + 2
+            page["links"] = {"next": f"{self.address}/v1/structures?page_offset={offset}"}
+            return page
+
+    with Endless(SEVEN) as provider:
+        assert ids(pull(tmp_path, provider.address)) == IDS
+        assert len(provider.pages()) == 5
+
+
+def test_an_old_unfinished_pull_is_begun_anew(tmp_path):
+    with FakeProvider(SEVEN) as provider:
+        pull(tmp_path, provider.address)
+        (meta,) = tmp_path.glob("*/meta.json")
+        old = json.loads(meta.read_text()) | {"started": "2020-01-01T00:00:00+00:00"}
+        meta.write_text(json.dumps({key: old[key] for key in old if key != "finished"}))
+        before = len(provider.pages())
+        assert ids(pull(tmp_path, provider.address)) == IDS
+        assert len(provider.pages()) == 2 * before

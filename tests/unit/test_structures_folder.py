@@ -318,3 +318,18 @@ def test_a_label_of_a_crystal_that_failed_is_not_lost_silently(tmp_path):
     labels = write_labels(tmp_path, "file,sigma_s_cm", "a.cif,1e-3")
     (record,) = pull("mine", source(tmp_path, labels))
     assert record["reason"].endswith("; its label in line 2 is left out")
+
+
+def test_files_of_one_stem_keep_their_ids_whatever_else_is_there(tmp_path):
+    LICL.to(str(tmp_path / "a.vasp"), fmt="poscar")
+    larger = LICL.copy().scale_lattice(LICL.volume * 1.2)
+    larger.to(str(tmp_path / "a.poscar"), fmt="poscar")
+    ids = [record["material_id"] for record in pull("mine", source(tmp_path))]
+    assert ids == ["mine-a.poscar", "mine-a.vasp"]
+
+
+def test_a_byte_order_mark_is_passed_over(tmp_path):
+    LICL.to(str(tmp_path / "plain.cif"), fmt="cif")
+    marked = tmp_path / "marked.cif"
+    marked.write_bytes(b"\xef\xbb\xbf" + (tmp_path / "plain.cif").read_bytes())
+    assert not any(map(is_failure, pull("mine", source(tmp_path))))

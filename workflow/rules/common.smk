@@ -13,7 +13,7 @@ from ionscout.errors import ConfigError
 from ionscout.job import end_with_parent
 from ionscout.stages import STAGE_VERSIONS
 from ionscout.structures.crystals import crystal_files
-from ionscout.structures.files import folder_files, obelix_files
+from ionscout.structures.files import digest_files, folder_files, obelix_files
 
 if workflow.exec_mode.name == "SUBPROCESS":
     end_with_parent()
@@ -27,6 +27,7 @@ SOURCES = CAMPAIGN.structures.sources
 ENTRY_SOURCES = [
     name for name, source in SOURCES.items() if source.kind == "materials_project"
 ]
+OWN_SOURCES = [name for name, source in SOURCES.items() if source.kind == "folder"]
 SHARDS = range(CAMPAIGN.structures.shards)
 
 
@@ -133,6 +134,12 @@ def source_files(wildcards):
     if source.kind == "bundled":
         return crystal_files(Path(workflow.basedir) / "resources")
     return []
+
+
+def source_contents(wildcards):
+    """The hash of the user's files: copies may keep an age that hides a change."""
+    is_made = SOURCES[wildcards.source].kind == "substitution"
+    return "" if is_made else digest_files(source_files(wildcards))
 
 
 def shortlist(wildcards):

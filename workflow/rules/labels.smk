@@ -20,6 +20,6 @@ rule join_labels:
         mem_mb=growing(2000),
         runtime=growing(30),
     params:
-        stage=stage("labels"),
+        stage=stage("labels", own_sources=OWN_SOURCES),
     script:
         "../scripts/join_labels.py"

@@ -17,6 +17,7 @@ rule pull_structures:
         stage=lambda wildcards: stage(
             "structures", source=dump(SOURCES[wildcards.source])
         ),
+        contents=source_contents,
     script:
         "../scripts/pull_structures.py"
 

@@ -6,12 +6,11 @@ import logging
 import math
 import statistics
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Any
 
 import pandas as pd
 
-from ionscout.config import BUNDLED
 from ionscout.errors import LabelError
 from ionscout.labels.composition import CompositionIndex
 from ionscout.labels.duplicates import duplicate_groups
@@ -34,15 +33,20 @@ _DTYPES = {
 LABEL_COLUMNS = list(_DTYPES)
 
 
-def join_labels(records: Iterable[dict[str, Any]], manifest: pd.DataFrame) -> pd.DataFrame:
+def join_labels(
+    records: Iterable[dict[str, Any]],
+    manifest: pd.DataFrame,
+    *,
+    own_sources: Collection[str] = (),
+) -> pd.DataFrame:
     """Give every curated material the measured conductivity that is known of it.
 
     Values measured outside 273-323 K do not count. The labels of all members of
     a duplicate group are pooled and shared by all of them; where the user's own
-    sources report any, the bundled ones are set aside. Labels without a crystal
-    are joined to the materials of the same composition and space group. Of several
-    measured values the geometric median is taken, and upper bounds are then set
-    aside; of upper bounds alone, the tightest.
+    sources report any, all others are set aside. Labels without a crystal are
+    joined to the materials of the same composition and space group, where no label
+    has a crystal. Of several measured values the geometric median is taken, and
+    upper bounds are then set aside; of upper bounds alone, the tightest.
 
     Parameters
     ----------
@@ -52,6 +56,8 @@ def join_labels(records: Iterable[dict[str, Any]], manifest: pd.DataFrame) -> pd
     manifest : DataFrame
         Columns `material_id` and `duplicate_of`; for labels without a crystal also
         `space_group_number` and `stated_formula`, or else `reduced_formula`.
+    own_sources : collection of str
+        Names of the sources that are the user's own.
 
     Returns
     -------
@@ -73,7 +79,11 @@ def join_labels(records: Iterable[dict[str, Any]], manifest: pd.DataFrame) -> pd
     """
     groups = duplicate_groups(manifest)
     pooled = _pool(records, groups, CompositionIndex(manifest))
-    reconciled = {group: _reconcile(_own_first(found)) for group, found in pooled.items() if found}
+    reconciled = {
+        group: _reconcile(_most_direct(found, own_sources))
+        for group, found in pooled.items()
+        if found
+    }
     rows = [
         _row(material_id, *reconciled[group])
         for material_id, group in groups.items()
@@ -144,9 +154,10 @@ def _at_room_temperature(record: dict[str, Any]) -> list[dict[str, Any]]:
     return [label for label in labels if low <= label["temperature_k"] <= high]
 
 
-def _own_first(found: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Set the bundled labels aside where there are others."""
-    return [label for label in found if label["source"] != BUNDLED] or found
+def _most_direct(found: list[dict[str, Any]], own_sources: Collection[str]) -> list[dict[str, Any]]:
+    """Set weaker labels aside: those joined by composition, then all but the user's own."""
+    on_crystal = [label for label in found if label["donor"] is not None] or found
+    return [label for label in on_crystal if label["source"] in own_sources] or on_crystal
 
 
 def _reconcile(found: list[dict[str, Any]]) -> tuple[dict[str, Any], list[str]]:

@@ -17,7 +17,7 @@ from ionscout.transport.trajectory import MSD_COLUMNS
 
 MANIFEST_COLUMNS = [
     *("material_id", "source", "candidate", "formula", "was_disordered"),
-    *("duplicate_of", "representative"),
+    *("duplicate_of", "representative", "vacancies_per_cell"),
 ]
 FAILURE_COLUMNS = ["material_id", "source", "stage", "reason"]
 RUN_COLUMNS = [

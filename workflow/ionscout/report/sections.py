@@ -96,7 +96,8 @@ def describe_materials(tables: Tables) -> Section:
     """Say what went in: materials by source."""
     manifest = tables.manifest
     other_orderings = manifest[manifest["representative"] > 1].groupby("source").size()
-    manifest = manifest[manifest["representative"] == 1]
+    variants = manifest[manifest["vacancies_per_cell"] > 0].groupby("source").size()
+    manifest = manifest[(manifest["representative"] == 1) & (manifest["vacancies_per_cell"] == 0)]
     blocks: list[Block] = []
     if manifest.empty:
         blocks.append(Text("No material came through curation."))
@@ -108,6 +109,7 @@ def describe_materials(tables: Tables) -> Section:
             was_disordered=("was_disordered", "sum"),
         )
         by_source["other_orderings"] = other_orderings.reindex(by_source.index, fill_value=0)
+        by_source["variants"] = variants.reindex(by_source.index, fill_value=0)
         by_source["measured"] = (
             manifest["material_id"]
             .isin(tables.labels["material_id"])
@@ -121,6 +123,7 @@ def describe_materials(tables: Tables) -> Section:
             count_column("Duplicates", "duplicates"),
             count_column("Disorder resolved", "was_disordered"),
             count_column("Other orderings of these", "other_orderings"),
+            *([count_column("Vacancy variants", "variants")] if variants.any() else []),
             count_column("Conductivity measured", "measured"),
         ]
         blocks.append(

@@ -112,8 +112,13 @@ def select_shortlist(
 
 
 def _rank_candidates(table: pd.DataFrame, size: int) -> list[str]:
-    """Return the best candidates, one a reduced formula and one a parent."""
-    pool = table[table["candidate"].astype(bool) & table["kept"]]
+    """Return the best candidates, one a reduced formula and one a parent, with their variants.
+
+    Variants with a vacancy run beside their host, whatever their own probability, and
+    do not count.
+    """
+    is_variant = table["vacancies_per_cell"] > 0
+    pool = table[table["candidate"].astype(bool) & table["kept"] & ~is_variant]
     pool = pool.sort_index().sort_values(
         "mean_probability", ascending=False, kind="stable", na_position="last"
     )
@@ -124,7 +129,10 @@ def _rank_candidates(table: pd.DataFrame, size: int) -> list[str]:
         if len(chosen) < size and not families & seen:
             chosen.append(name)
             seen |= families
-    return chosen
+    variants = table[is_variant & table["candidate"].astype(bool)].sort_index()
+    return [
+        name for host in chosen for name in (host, *variants.index[variants["parent_id"] == host])
+    ]
 
 
 def _explain(name: str, role: str, row: pd.Series, predictions: Mapping[str, pd.DataFrame]) -> str:
@@ -136,6 +144,9 @@ def _explain(name: str, role: str, row: pd.Series, predictions: Mapping[str, pd.
             f"{model} {probability:.2f}" if np.isfinite(probability) else f"{model} unknown"
         )
     unknown = [gate for gate in gate_names() if row[gate] == UNKNOWN]
+    if row["vacancies_per_cell"] > 0:
+        host = row["parent_id"]
+        return f"{host} with a lithium vacancy; GPAW, here or in the audit, runs it neutral"
     what = "control, always added" if role != "candidate" else "passed the gates"
     doubt = (
         f"; unknown to the gates {', '.join(unknown)}" if unknown and role == "candidate" else ""

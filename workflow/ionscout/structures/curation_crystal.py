@@ -260,7 +260,7 @@ def _ordered_cells(
     method = FROM_FILE if carries_neutral_states(stated) else FROM_COMPOSITION
     disorder = settings.disorder.model_dump(mode="json", exclude={"representatives"})
     cells: list[CuratedCell] = []
-    for ordering in orderings(stated, settings.disorder, task.seed):
+    for rank, ordering in enumerate(orderings(stated, settings.disorder, task.seed)):
         try:
             structure = _checked(ordering, settings)
         except StructureError:
@@ -270,7 +270,7 @@ def _ordered_cells(
         cells.append(
             make_cell(
                 structure,
-                derived_hash(source_hash, sorted(disorder.items()), task.seed, len(cells)),
+                derived_hash(source_hash, sorted(disorder.items()), task.seed, rank),
                 oxidation_method=method,
                 ewald_above_lowest_ev_atom=ordering.ewald_above_lowest_ev_atom,
                 **facts,

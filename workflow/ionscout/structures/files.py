@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Iterable
 from pathlib import Path
 
 CIF_SUFFIXES = {".cif", ".mcif"}
@@ -12,6 +14,25 @@ STRUCTURE_SUFFIXES = CIF_SUFFIXES | POSCAR_SUFFIXES | EXTXYZ_SUFFIXES | JSON_SUF
 OBELIX_TABLE = "train.csv"
 _POSCAR_NAMES = ("poscar", "contcar")
 _OBELIX_CIF_FOLDERS = ("cifs", "train_cifs", "train_randomized_cifs")
+
+
+def digest_files(paths: Iterable[str | Path]) -> str:
+    """Hash the names and contents of files, whatever their age.
+
+    Parameters
+    ----------
+    paths : iterable of str or Path
+
+    Returns
+    -------
+    str
+        Sixteen hexadecimal digits.
+    """
+    digest = hashlib.sha256()
+    for path in map(Path, paths):
+        digest.update(path.name.encode())
+        digest.update(hashlib.sha256(path.read_bytes()).digest())
+    return digest.hexdigest()[:16]
 
 
 def folder_files(path: str | Path) -> list[str]:

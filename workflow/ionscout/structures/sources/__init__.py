@@ -17,6 +17,7 @@ from ionscout.structures.sources.context import PullContext
 logger = logging.getLogger("ionscout")
 
 SKIP = "skip"
+MOST_ELEMENTS = 9
 
 
 def pull(name: str, settings: Settings, context: PullContext) -> list[Record]:
@@ -75,7 +76,11 @@ def pull_or_skip(
     except SourceError as error:
         if getattr(settings, "on_failure", None) != SKIP:
             raise
-        return [failure(material_id=name, source=name, stage="pull", reason=str(error))]
+        if refresh:
+            logger.warning("%s; what it gave before is used", error)
+            return pull_or_skip(name, settings, folder, parents, refresh=False)
+        reason = f"{error}; `make refresh` tries again"
+        return [failure(material_id=name, source=name, stage="pull", reason=reason)]
 
 
 def pull_entries(
@@ -110,9 +115,11 @@ def pull_entries(
         When the source failed and may not be skipped.
     """
     structures = [record["structure"] for record in records if "structure" in record]
-    systems = settings.chemical_systems or sorted(
-        {Structure.from_dict(structure).chemical_system for structure in structures}
-    )
+    found = {Structure.from_dict(structure).chemical_system for structure in structures}
+    for system in [one for one in found if one.count("-") >= MOST_ELEMENTS]:
+        logger.warning("%s: %s has too many elements; its entries are left out", name, system)
+        found.remove(system)
+    systems = settings.chemical_systems or sorted(found)
     module = importlib.import_module(f"{__name__}.{settings.kind}")
     try:
         with pulled_answers(folder, refresh=refresh) as answers:
@@ -121,4 +128,4 @@ def pull_entries(
         if settings.on_failure != SKIP:
             raise
         logger.warning("%s: %s", name, error)
-        return []
+        return pull_entries(name, settings, folder, records, refresh=False) if refresh else []

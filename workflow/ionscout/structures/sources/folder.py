@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -62,10 +63,17 @@ def pull(name: str, settings: FolderSource, context: PullContext) -> list[Record
         reason = f"folder {settings.path} {state}: put the files there or correct the key `path`"
         return [failure(material_id=name, source=name, stage="pull", reason=reason)]
     identifiers = Identifiers(name)
+    named = [(Path(file), found) for file in files for found in read_file(Path(file))]
+    shared = Counter(
+        own_id for own_id, _ in {(_own_id(file, found), file) for file, found in named}
+    )
     crystals = [
-        _Crystal(identifiers.new(_own_id(Path(file), found)), Path(file).name, found)
-        for file in files
-        for found in read_file(Path(file))
+        _Crystal(
+            identifiers.new(_own_id(file, found, whole_name=shared[_own_id(file, found)] > 1)),
+            file.name,
+            found,
+        )
+        for file, found in named
     ]
     records = {crystal.material_id: _record(crystal, name) for crystal in crystals}
     rows, faults = _rows_of(settings)
@@ -98,7 +106,7 @@ def read_file(path: Path) -> list[Found]:
     list of Found
         At least one.
     """
-    text = path.read_text(encoding="utf-8", errors="replace")
+    text = path.read_text(encoding="utf-8-sig", errors="replace")
     if not text.strip():
         return [Found("", None, refused="the file is empty; export it again or remove it")]
     suffix = path.suffix.lower()
@@ -109,9 +117,10 @@ def read_file(path: Path) -> list[Found]:
     return read_json(text) if suffix in JSON_SUFFIXES else read_poscar(text)
 
 
-def _own_id(path: Path, found: Found) -> str:
+def _own_id(path: Path, found: Found, *, whole_name: bool = False) -> str:
+    """Name a crystal after its file; the suffix is part of it where names are shared."""
     stem = path.stem if path.suffix.lower() in STRUCTURE_SUFFIXES else path.name
-    own_id = icsd_id(stem) or stem
+    own_id = path.name if whole_name else icsd_id(stem) or stem
     if not found.block:
         return own_id
     return icsd_id(found.block) or f"{own_id}-{found.block}"

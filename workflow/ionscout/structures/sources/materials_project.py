@@ -5,8 +5,8 @@ from __future__ import annotations
 import itertools
 import logging
 import math
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
 
 from mp_api.client import MPRester
 from pymatgen.core import Element, Structure
@@ -18,7 +18,13 @@ from ionscout.structures.checks import check_stated
 from ionscout.structures.records import Record, failure
 from ionscout.structures.sources.context import PullContext
 from ionscout.structures.sources.identifiers import Identifiers
-from ionscout.structures.sources.materials_project_client import Document, MaterialsProjectClient
+from ionscout.structures.sources.materials_project_client import (
+    DatabaseChangedError,
+    Document,
+    MaterialsProjectClient,
+)
+
+Collected = TypeVar("Collected")
 
 logger = logging.getLogger("ionscout")
 
@@ -58,12 +64,7 @@ def pull(name: str, settings: MaterialsProjectSource, context: PullContext) -> l
         When the key is missing or refused, or the database cannot be pulled.
     """
     client = MaterialsProjectClient(settings, context.cache, "structures")
-    documents: dict[str, Document] = {}
-    for systems in _asked_systems(settings):
-        for document in _summaries(client, settings, systems, _left(settings, documents)):
-            documents.setdefault(str(document.get("material_id")), document)
-        if _left(settings, documents) == 0:
-            break
+    documents = _of_one_version(lambda: _all_summaries(client, settings))
     wanted = list(documents.values())[: settings.max_structures]
     identifiers = Identifiers(name)
     return [
@@ -101,6 +102,32 @@ def pull_entries(
         cannot be pulled.
     """
     client = MaterialsProjectClient(settings, context.cache, "entries")
+    return _of_one_version(lambda: _all_entries(client, chemical_systems))
+
+
+def _of_one_version(collect: Callable[[], Collected]) -> Collected:
+    """Collect again where the database changed its version meanwhile."""
+    try:
+        return collect()
+    except DatabaseChangedError:
+        return collect()
+
+
+def _all_summaries(
+    client: MaterialsProjectClient, settings: MaterialsProjectSource
+) -> dict[str, Document]:
+    documents: dict[str, Document] = {}
+    for systems in _asked_systems(settings):
+        for document in _summaries(client, settings, systems, _left(settings, documents)):
+            documents.setdefault(str(document.get("material_id")), document)
+        if _left(settings, documents) == 0:
+            break
+    return documents
+
+
+def _all_entries(
+    client: MaterialsProjectClient, chemical_systems: Sequence[str]
+) -> list[dict[str, Any]]:
     entries: dict[str, dict[str, Any]] = {}
     for systems in _batches(sorted({one for s in chemical_systems for one in _subsystems(s)})):
 

@@ -44,6 +44,10 @@ class _PassingTroubleError(Exception):
         self.wait_s = wait_s
 
 
+class DatabaseChangedError(Exception):
+    """The database has another version than the answers given before: collect them anew."""
+
+
 class MaterialsProjectClient:
     """Asks the Materials Project and keeps the answers, compressed.
 
@@ -66,6 +70,7 @@ class MaterialsProjectClient:
         self._store = PageStore(cache / f"materials-project-{purpose}-{digest}")
         self._description = self._store.read_description() or {}
         self._rester: MPRester | None = None
+        self._has_answered = False
 
     @property
     def database_version(self) -> str:
@@ -96,6 +101,8 @@ class MaterialsProjectClient:
         SourceError
             When the key is missing or refused, or the database cannot be reached,
             refuses the question or answers in another form.
+        DatabaseChangedError
+            When answers were given before that are of another version.
         """
         if question not in self._description.get("complete", []):
             self._connect()
@@ -109,6 +116,7 @@ class MaterialsProjectClient:
                 break
         complete = sorted({*self._description.get("complete", []), question})
         self._describe({**self._description, "complete": complete})
+        self._has_answered = True
         return documents
 
     def _ask_and_keep(self, address: str, ask: Ask, number: int) -> list[Document]:
@@ -132,9 +140,11 @@ class MaterialsProjectClient:
             session = requests.Session()
             session.hooks["response"].append(self._judge)
             version = self._patiently(lambda: self._ask_version(session))
+            self._rester = self._patiently(lambda: self._log_in(key, session, version))
             if version != self._description.get("database_version"):
                 self._describe({"database_version": version, "complete": []})
-            self._rester = self._patiently(lambda: self._log_in(key, session, version))
+                if self._has_answered:
+                    raise DatabaseChangedError(version)
         return self._rester
 
     def _describe(self, description: dict[str, Any]) -> None:

@@ -107,7 +107,7 @@ def _read_crystal(row: Row, path: Path) -> tuple[Found | None, str]:
     """Read a row's CIF and hold it against the row; None where none was published."""
     if not path.is_file():
         return None, "no structure published"
-    text = path.read_text(encoding="utf-8", errors="replace")
+    text = path.read_text(encoding="utf-8-sig", errors="replace")
     found = read_cif(text, stated=read_formula(row[_FORMULA]))[0]
     return found, f"{path.name}: {found.refused}" if found.structure is None else ""
 

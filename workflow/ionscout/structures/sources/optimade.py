@@ -7,7 +7,7 @@ import json
 import logging
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from ionscout.config import OptimadeSource
@@ -22,6 +22,8 @@ from ionscout.structures.sources.optimade_records import FIELDS, structure_of
 from ionscout.structures.sources.pages import PageStore
 
 logger = logging.getLogger("ionscout")
+
+LONGEST_PULL = timedelta(days=1)
 
 
 def pull(name: str, settings: OptimadeSource, context: PullContext) -> list[Record]:
@@ -85,6 +87,7 @@ class _Pages:
                 if len(given) == settings.max_structures:
                     return
         if not given:
+            self._store.clear()
             raise SourceError(f"no structure matches the filter {self._query.filter!r}; correct it")
 
     def conclude(self, structures: int) -> None:
@@ -110,7 +113,8 @@ class _Pages:
                 self.counted = count_of(answer)
                 self._fetch_ahead(answer, settings)
             yield answer
-            page = self._query.next_page(page, answer)
+            more = answer["data"] and answer["meta"].get("more_data_available") is not False
+            page = self._query.next_page(page, answer) if more else None
 
     def _answer(self, page: str) -> dict[str, Any]:
         answer = self._store.read(page)
@@ -147,11 +151,23 @@ def _key(settings: OptimadeSource) -> str:
 
 def _query(settings: OptimadeSource, store: PageStore, client: Client) -> Query:
     description = store.read_description()
+    if description is not None and _is_stale(description):
+        logger.info(
+            "the pull of %s was not finished and is old; it is begun anew", settings.provider
+        )
+        store.clear()
+        description = None
     if description is None:
         query = plan_query(settings, client)
         store.write_description(query.describe())
         return query
     return Query(**{key: description[key] for key in Query.__annotations__})
+
+
+def _is_stale(description: dict[str, Any]) -> bool:
+    """Tell a pull whose first pages may not fit the last ones any more."""
+    age = datetime.now(UTC) - datetime.fromisoformat(description["started"])
+    return "finished" not in description and age > LONGEST_PULL
 
 
 def _check_page(page: str, answer: dict[str, Any]) -> None:

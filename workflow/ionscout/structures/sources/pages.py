@@ -85,6 +85,11 @@ class PageStore:
         """
         self._put(self.path(address), gzip.compress(body, mtime=0))
 
+    def clear(self) -> None:
+        """Forget all answers, and what was written about them."""
+        for path in self._folder.iterdir():
+            path.unlink()
+
     def read_description(self) -> dict[str, Any] | None:
         """Read what was written about the pages.
 
