@@ -11,10 +11,11 @@ from ionscout.errors import IonscoutError
 if __name__ == "__main__":
     warnings.filterwarnings("ignore")
     folder = Path(sys.argv[1]) if len(sys.argv) > 1 else None
-    if folder is None or not folder.is_dir():
+    references = References(folder) if folder and folder.is_dir() else None
+    if references is None:
         print("no third-party data to compare with: the proofs `match` and `conductivity` rest")
     try:
-        complaints = run_gate(references=References(folder) if folder else None)
+        complaints = run_gate(references=references)
     except IonscoutError as error:
         complaints = [str(error)]
     print("\n".join(complaints) or "the bundled data stand all proofs")
