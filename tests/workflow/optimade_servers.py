@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import socket
 import subprocess
@@ -60,12 +61,15 @@ class LoopbackServer:
     """An HTTP server in a thread, whose log tells what was asked and how it ended."""
 
     def __init__(self) -> None:
-        self.log: list[tuple[str, str]] = []
+        self._log: list[tuple[str, str]] = []
+        self._n_under_way = 0
+        self._idle = threading.Condition()
         outer = self
 
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self) -> None:
-                outer.log.append((self.path, outer.handle(self)))
+                with outer.under_way():
+                    outer._log.append((self.path, outer.handle(self)))
 
             def log_message(self, *_: object) -> None:
                 pass
@@ -81,6 +85,24 @@ class LoopbackServer:
 
     def handle(self, request: BaseHTTPRequestHandler) -> str:
         raise NotImplementedError
+
+    @contextlib.contextmanager
+    def under_way(self):
+        with self._idle:
+            self._n_under_way += 1
+        try:
+            yield
+        finally:
+            with self._idle:
+                self._n_under_way -= 1
+                self._idle.notify_all()
+
+    @property
+    def log(self) -> list[tuple[str, str]]:
+        """What was asked: an answered client may be faster than the entry of its request."""
+        with self._idle:
+            self._idle.wait_for(lambda: self._n_under_way == 0, timeout=5)
+        return self._log
 
     def pages(self) -> list[tuple[str, str]]:
         """What was asked for structures, with the outcomes."""
