@@ -9,7 +9,7 @@ import pandas as pd
 from pydantic import TypeAdapter, ValidationError
 from pymatgen.core import Composition
 
-from ionscout.bundled.sources import RESOURCES, UNTRACED, load_sources, parse_formula
+from ionscout.bundled.sources import RESOURCES, UNTRACED, first_fault, load_sources, parse_formula
 from ionscout.errors import BundledDataError
 from ionscout.structures.crystals import Conductivity, load_crystals
 
@@ -53,8 +53,10 @@ def load_conductivities(resources: str | Path = RESOURCES) -> pd.DataFrame:
     for line, row in enumerate(table.to_dict("records"), start=2):
         try:
             rows.append(_parse(row))
-        except (ValueError, ValidationError) as error:
-            raise BundledDataError(f"{path}, line {line}: {_first_fault(error)}") from None
+        except ValidationError as error:
+            raise BundledDataError(f"{path}, line {line}: {first_fault(error)}") from None
+        except ValueError as error:
+            raise BundledDataError(f"{path}, line {line}: {error}") from None
         if row["read_in"] not in sources:
             raise BundledDataError(f"{path}, line {line}: unknown source {row['read_in']!r}")
     return pd.DataFrame(rows, columns=COLUMNS)
@@ -93,10 +95,3 @@ def _parse(row: dict[str, str]) -> dict[str, Any]:
         raise ValueError(f"no lithium in {row['formula']!r}")
     given = {k: v for k, v in row.items() if v != "" and k not in {"formula", "source_id"}}
     return row | vars(_ROW.validate_python(given))
-
-
-def _first_fault(error: ValueError) -> str:
-    if isinstance(error, ValidationError):
-        fault = error.errors()[0]
-        return f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}"
-    return str(error)

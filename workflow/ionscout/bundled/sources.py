@@ -53,6 +53,21 @@ def read_yaml(path: Path) -> Any:
         raise BundledDataError(f"{path}{line}: not valid YAML") from None
 
 
+def first_fault(error: ValidationError) -> str:
+    """Say in one line what the first fault is, and of which key.
+
+    Parameters
+    ----------
+    error : ValidationError
+
+    Returns
+    -------
+    str
+    """
+    fault = error.errors()[0]
+    return f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}"
+
+
 def parse_formula(formula: str) -> Composition:
     """Read a formula of known elements.
 
@@ -99,6 +114,4 @@ def load_sources(resources: str | Path = RESOURCES) -> dict[str, Source]:
     try:
         return _SOURCES.validate_python(read_yaml(path))
     except ValidationError as error:
-        fault = error.errors()[0]
-        key = ".".join(str(part) for part in fault["loc"])
-        raise BundledDataError(f"{path}: {key}: {fault['msg']}") from None
+        raise BundledDataError(f"{path}: {first_fault(error)}") from None

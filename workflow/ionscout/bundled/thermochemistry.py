@@ -12,7 +12,7 @@ from pydantic.dataclasses import dataclass
 from pymatgen.analysis.phase_diagram import PDEntry, PhaseDiagram
 from pymatgen.core import Composition
 
-from ionscout.bundled.sources import RESOURCES, load_sources, parse_formula, read_yaml
+from ionscout.bundled.sources import RESOURCES, first_fault, load_sources, parse_formula, read_yaml
 from ionscout.errors import BundledDataError
 
 COLUMNS = ["formula", "phase", "state", "reference", "read_in", "note"]
@@ -56,9 +56,7 @@ def load_levels(resources: str | Path = RESOURCES) -> dict[str, Level]:
     try:
         return _LEVELS.validate_python(read_yaml(path))
     except ValidationError as error:
-        fault = error.errors()[0]
-        key = ".".join(str(part) for part in fault["loc"])
-        raise BundledDataError(f"{path}: {key}: {fault['msg']}") from None
+        raise BundledDataError(f"{path}: {first_fault(error)}") from None
 
 
 def load_thermochemistry(level: str, resources: str | Path = RESOURCES) -> pd.DataFrame:

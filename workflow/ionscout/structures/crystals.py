@@ -16,7 +16,14 @@ from pydantic.dataclasses import dataclass
 from pymatgen.core import Composition, Lattice, Structure
 from pymatgen.symmetry.groups import SpaceGroup
 
-from ionscout.bundled.sources import RESOURCES, UNTRACED, Source, load_sources, read_yaml
+from ionscout.bundled.sources import (
+    RESOURCES,
+    UNTRACED,
+    Source,
+    first_fault,
+    load_sources,
+    read_yaml,
+)
 from ionscout.errors import BundledDataError
 
 _STRICT = ConfigDict(extra="forbid")
@@ -194,9 +201,7 @@ def _parse(entry: Any, sources: dict[str, Source], path: Path) -> Crystal:
     try:
         crystal = _CRYSTAL.validate_python(entry)
     except ValidationError as error:
-        fault = error.errors()[0]
-        key = ".".join(str(part) for part in fault["loc"])
-        raise BundledDataError(f"{path}: crystal {name!r}: {key}: {fault['msg']}") from None
+        raise BundledDataError(f"{path}: crystal {name!r}: {first_fault(error)}") from None
     for read_in in (crystal.origin.read_in, *(c.read_in for c in crystal.conductivities)):
         if read_in not in sources:
             raise BundledDataError(f"{path}: crystal {name!r}: unknown source {read_in!r}")

@@ -17,7 +17,6 @@ from ionscout.structures.sources.context import PullContext
 logger = logging.getLogger("ionscout")
 
 SKIP = "skip"
-MOST_ELEMENTS = 9
 
 
 def pull(name: str, settings: Settings, context: PullContext) -> list[Record]:
@@ -114,13 +113,8 @@ def pull_entries(
     SourceError
         When the source failed and may not be skipped.
     """
-    structures = [record["structure"] for record in records if "structure" in record]
-    found = {Structure.from_dict(structure).chemical_system for structure in structures}
-    for system in [one for one in found if one.count("-") >= MOST_ELEMENTS]:
-        logger.warning("%s: %s has too many elements; its entries are left out", name, system)
-        found.remove(system)
-    systems = settings.chemical_systems or sorted(found)
     module = importlib.import_module(f"{__name__}.{settings.kind}")
+    systems = settings.chemical_systems or _systems_of(name, records, module.MOST_ELEMENTS)
     try:
         with pulled_answers(folder, refresh=refresh) as answers:
             return module.pull_entries(settings, systems, PullContext(cache=answers))
@@ -129,3 +123,12 @@ def pull_entries(
             raise
         logger.warning("%s: %s", name, error)
         return pull_entries(name, settings, folder, records, refresh=False) if refresh else []
+
+
+def _systems_of(name: str, records: list[Record], most_elements: int) -> list[str]:
+    structures = [record["structure"] for record in records if "structure" in record]
+    found = {Structure.from_dict(structure).chemical_system for structure in structures}
+    for system in [one for one in found if one.count("-") >= most_elements]:
+        logger.warning("%s: %s has too many elements; its entries are left out", name, system)
+        found.remove(system)
+    return sorted(found)

@@ -31,7 +31,7 @@ logger = logging.getLogger("ionscout")
 PAGE_SIZE = 500
 THERMO_TYPE = "GGA_GGA+U"
 _SYSTEMS_AT_ONCE = 50
-_MOST_ELEMENTS = 9
+MOST_ELEMENTS = 9
 _NEEDED = (
     "material_id",
     "structure",
@@ -167,9 +167,9 @@ def _asked_systems(settings: MaterialsProjectSource) -> list[list[str] | None]:
 def _subsystems(system: str) -> list[str]:
     """List a chemical system and all within it, each sorted as the database has it."""
     symbols = sorted({symbol.strip() for symbol in system.split("-")})
-    if not all(map(Element.is_valid_symbol, symbols)) or len(symbols) > _MOST_ELEMENTS:
+    if not all(map(Element.is_valid_symbol, symbols)) or len(symbols) > MOST_ELEMENTS:
         raise SourceError(
-            f"Materials Project: {system!r} is not a chemical system of up to {_MOST_ELEMENTS} "
+            f"Materials Project: {system!r} is not a chemical system of up to {MOST_ELEMENTS} "
             "elements, such as Li-P-S; correct `chemical_systems`"
         )
     sizes = range(1, len(symbols) + 1)
