@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -25,8 +25,22 @@ def read_records(path: str | Path) -> list[Record]:
     list of dict
         In the order of the file.
     """
+    return list(iterate_records(path))
+
+
+def iterate_records(path: str | Path) -> Iterator[Record]:
+    """Read a gzipped file of JSON lines, a line at a time.
+
+    Parameters
+    ----------
+    path : str or Path
+
+    Yields
+    ------
+    dict
+    """
     with gzip.open(path, "rt", encoding="utf-8") as lines:
-        return [json.loads(line) for line in lines]
+        yield from map(json.loads, lines)
 
 
 def write_records(path: str | Path, records: Iterable[Record]) -> None:
