@@ -6,7 +6,7 @@ import pytest
 from pymatgen.core import Structure
 
 from ionscout.config import ModelSettings
-from ionscout.features import describe_materials
+from ionscout.features import get_set
 from ionscout.models import train_model
 from ionscout.models.sendek2017 import TRAINED_ON
 
@@ -28,7 +28,11 @@ def sendek40(shared_data):
     systems = [crystal.chemical_system for crystal in crystals]
     manifest = pd.DataFrame({"material_id": ids, "duplicate_of": None, "chemical_system": systems})
     manifest["reduced_formula"] = [crystal.composition.reduced_formula for crystal in crystals]
-    features = describe_materials("sendek", zip(ids, crystals, strict=True))
+    descriptors = get_set("sendek")
+    values, reasons = descriptors.describe_many(crystals)
+    index = pd.Index(ids, name="material_id")
+    features = pd.DataFrame(values, index=index, columns=descriptors.columns)
+    features["reason"] = reasons
     return features, labels, manifest
 
 

@@ -92,6 +92,7 @@ class Factory:
                     "source": np.where(is_known, "bundled", "substitution"),
                     "candidate": ~np.array(is_known),
                     "formula": [self.formulas[name] for name in self.ids],
+                    "reduced_formula": [self.formulas[name] for name in self.ids],
                     "was_disordered": [i % 5 == 0 for i in range(len(self.ids))],
                     "duplicate_of": [None] * (len(self.ids) - 1) + ["b-0"],
                     "representative": 1,
@@ -107,7 +108,7 @@ class Factory:
         ]
         self.save(pd.DataFrame(failures, columns=inputs.FAILURE_COLUMNS), "structures/failures.csv")
         index = pd.Index(self.ids, name="material_id")
-        for name in ("sendek", "composition"):
+        for name in ("sendek", "elemental", "structural"):
             reasons = ["no anion" if name == "sendek" and i == 7 else "" for i in range(len(index))]
             self.save(
                 pd.DataFrame({"x": 1.0, "reason": reasons}, index=index),
@@ -383,8 +384,8 @@ def test_every_section_is_there_and_linked(html):
     anchors = {attrs["id"] for tag, attrs in page.tags if tag == "section"}
     links = [attrs["href"] for tag, attrs in page.tags if tag == "a"]
     assert {link.removeprefix("#") for link in links} == anchors
-    assert {"results", "funnel", "ranking", "models", "clusters", "dynamics", "audit",
-            "failures", "reading"} <= anchors  # fmt: skip
+    assert {"results", "funnel", "ranking", "descriptors", "models", "clusters", "dynamics",
+            "audit", "failures", "reading"} <= anchors  # fmt: skip
 
 
 def test_the_page_asks_for_nothing_and_runs_nothing(html):
@@ -399,7 +400,7 @@ def test_the_page_asks_for_nothing_and_runs_nothing(html):
 
 def test_every_figure_is_sound_svg(html):
     svgs = re.findall(r"<svg.*?</svg>", html, flags=re.DOTALL)
-    assert len(svgs) == 8  # funnel, parity, dendrogram, map, Arrhenius and three MSDs
+    assert len(svgs) == 9  # funnel, patterns, map, parity, dendrogram, Arrhenius and three MSDs
     for svg in svgs:
         ET.fromstring(svg)
 
@@ -547,6 +548,8 @@ def test_an_empty_campaign_is_described_in_sentences(tmp_path):
         "No material went through molecular dynamics.",
         "No candidate entered the funnel.",
         "there is nothing to rank",
+        "have a diffraction pattern.",
+        "No map of the materials",
         "No score could be computed.",
         "No material with a measured conductivity has a prediction.",
         "fewer than two materials could be clustered",

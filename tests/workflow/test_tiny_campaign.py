@@ -117,8 +117,8 @@ def test_an_added_material_runs_its_shard_and_the_tables_but_no_dynamics(tiny):
     assert finished_jobs(done.stdout) == {
         "pull_structures": 1,
         "curate_structures": 1,
-        "describe_structures": 3,
-        "gather_features": 3,
+        "describe_structures": 4,
+        "gather_features": 4,
         "join_labels": 1,
         "train_model": 2,
         "cluster_materials": 1,

@@ -7,6 +7,7 @@ that does not exist is refused together with the nearest one that does.
 from __future__ import annotations
 
 import difflib
+from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 
 from pydantic import (
@@ -24,6 +25,16 @@ Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$")]
 MaterialId = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")]
 Temperature = Annotated[float, Field(gt=0, le=5000)]
 OnUnknown = Literal["keep", "drop"]
+
+# A set is a module of the package without a leading underscore; see features/__init__.py.
+DESCRIPTOR_SETS = tuple(
+    sorted(
+        path.stem
+        for path in (Path(__file__).parent / "features").glob("*.py")
+        if not path.stem.startswith("_")
+    )
+)
+DescriptorSetName = Literal[DESCRIPTOR_SETS]
 
 BUNDLED = "bundled"
 DEMONSTRATION_PS = 50.0
@@ -173,6 +184,16 @@ class StructureSettings(Settings):
     disorder: DisorderSettings = DisorderSettings()
 
 
+class SendekSettings(Settings):
+    """The 20 descriptors of Sendek 2017."""
+
+    convention: Literal["periodic", "published"] = Field(
+        "periodic",
+        description="All images and population deviations; or the 27 nearest cells and sample"
+        " deviations, as in the authors' own table.",
+    )
+
+
 class MxrdSettings(Settings):
     """Modified X-ray diffraction pattern (Zhang 2019)."""
 
@@ -182,13 +203,30 @@ class MxrdSettings(Settings):
     )
 
 
+class BondValenceSettings(Settings):
+    """Percolation barriers of lithium in a bond-valence landscape (bvlain)."""
+
+    grid_spacing_ang: float = Field(0.2, gt=0, description="Spacing of the grid in angstrom.")
+    max_sites: int = Field(120, ge=1, description="Largest cell that is tried, in atoms.")
+
+
 class FeatureSettings(Settings):
     """Which descriptor sets are computed."""
 
-    sets: list[Literal["sendek", "mxrd", "composition"]] = Field(
-        ["sendek", "mxrd", "composition"], min_length=1, description="Descriptor sets by name."
+    sets: list[DescriptorSetName] = Field(
+        ["sendek", "mxrd", "elemental", "structural"],
+        min_length=1,
+        description="Descriptor sets of all materials, by name.",
     )
+    sets_after_gates: list[DescriptorSetName] = Field(
+        [], description="Slow descriptor sets, of the candidates that passed the gates alone."
+    )
+    max_after_gates: int = Field(
+        20, ge=1, description="Most materials of the latter; the most promising first."
+    )
+    sendek: SendekSettings = SendekSettings()
     mxrd: MxrdSettings = MxrdSettings()
+    bond_valence: BondValenceSettings = BondValenceSettings()
 
 
 class ModelSettings(Settings):

@@ -18,13 +18,13 @@ LOCK_FILE = PACKAGE.parent / "stages.lock"
 
 STAGE_VERSIONS = {
     "structures": 2,
-    "features": 1,
+    "features": 2,
     "labels": 2,
     "models": 1,
     "screening": 2,
     "dynamics": 1,
     "transport": 1,
-    "report": 2,
+    "report": 3,
 }
 
 

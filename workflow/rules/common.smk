@@ -57,6 +57,19 @@ def dump(section):
     return section.model_dump(mode="json")
 
 
+def described_stage(wildcards):
+    """The parameters of one descriptor set, so that the settings of another rerun nothing."""
+    name = wildcards.descriptors
+    section = getattr(CAMPAIGN.features, name, None)
+    return stage("features", features={name: dump(section)} if section else {})
+
+
+def described_in(wildcards):
+    """The conda environment that has what a descriptor set needs."""
+    name = "dynamics" if wildcards.descriptors == "chgnet" else "core"
+    return f"../../envs/{name}.yaml"
+
+
 def dump_dynamics(*keys):
     """Some keys of the dynamics section: what one rule depends on, so that no other key reruns it."""
     return CAMPAIGN.dynamics.model_dump(mode="json", include=set(keys))

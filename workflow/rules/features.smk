@@ -8,15 +8,16 @@ rule describe_structures:
     benchmark:
         "results/{campaign}/benchmarks/describe_structures/{descriptors}_{shard}.tsv"
     conda:
-        "../../envs/core.yaml"
+        described_in
     threads: 1
     resources:
         mem_mb=growing(2000),
         runtime=growing(60),
     params:
-        stage=stage("features", features=dump(CAMPAIGN.features)),
+        stage=described_stage,
         curation=STAGE_VERSIONS["structures"],
         contents=shard_contents,
+        n_shards=len(SHARDS),
     script:
         "../scripts/describe_structures.py"
 

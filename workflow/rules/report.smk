@@ -7,6 +7,11 @@ rule write_report:
             descriptors=CAMPAIGN.features.sets,
             allow_missing=True,
         ),
+        candidates=expand(
+            "results/{campaign}/features/{descriptors}/candidates.parquet",
+            descriptors=CAMPAIGN.features.sets_after_gates,
+            allow_missing=True,
+        ),
         labels="results/{campaign}/labels/labels.parquet",
         predictions=expand(
             "results/{campaign}/models/{model}/predictions.parquet",

@@ -1,18 +1,25 @@
 """Compute one descriptor set for one shard of structures."""
 
-from ionscout.config import FeatureSettings
-from ionscout.features import describe_materials
-from ionscout.job import start_job
-from ionscout.structures.records import read_structures
+from pathlib import Path
 
-descriptors = snakemake.wildcards.descriptors
-logger = start_job(
-    snakemake.log[0], f"describe_structures {descriptors} {snakemake.wildcards.shard}"
-)
+from ionscout.config import FeatureSettings
+from ionscout.features import describe_shard, get_set, open_store
+from ionscout.job import start_job
+from ionscout.structures.records import iterate_records
+
+STORE = Path("results/store/described")
+
+name, shard = snakemake.wildcards.descriptors, int(snakemake.wildcards.shard)
+logger = start_job(snakemake.log[0], f"describe_structures {name} {shard}")
 
 settings = FeatureSettings(**snakemake.params.stage["features"])
-features = describe_materials(
-    descriptors, read_structures([snakemake.input.shard]).items(), settings
+descriptors = get_set(name, settings)
+records = iterate_records(snakemake.input.shard)
+n_materials, n_described = describe_shard(
+    descriptors,
+    ((record["material_id"], record["structure"]) for record in records),
+    dict(snakemake.params.contents),
+    snakemake.output.features,
+    open_store(STORE, descriptors, settings, shard=shard, n_shards=snakemake.params.n_shards),
 )
-logger.info("%d structures, %d incomplete", len(features), (features["reason"] != "").sum())
-features.to_parquet(snakemake.output.features)
+logger.info("%d structures, %d of them new", n_materials, n_described)

@@ -22,7 +22,7 @@ in their tails like Gaussians of 0.16 to 0.19 degree standard deviation, far fro
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numba
 import numpy as np
@@ -31,13 +31,13 @@ from pymatgen.core import Element
 
 from ionscout.config import MxrdSettings
 from ionscout.errors import FeatureError
-from ionscout.features.base import Cell, Description, most_electronegative, take_apart
+from ionscout.features._base import Description, DescriptorSet, list_occupants, mark_anions
 
 if TYPE_CHECKING:
-    from pymatgen.core import Species, Structure
+    from pymatgen.core import Structure
 
 VOLUME_PER_ANION_ANG3 = 40.0
-MAX_TWO_THETA_DEG = 90.0
+ABSENT_FRACTION = 1e-20
 BIN_WIDTH_DEG = 0.1
 N_BINS = 900
 BIN_CENTRES_DEG = (np.arange(N_BINS) + 0.5) * BIN_WIDTH_DEG
@@ -47,7 +47,7 @@ _COEFFICIENTS = np.array(ATOMIC_SCATTERING_PARAMS[_SCATTERER])
 _CHARGE = float(Element(_SCATTERER).Z)
 
 
-class MxrdSet:
+class MxrdSet(DescriptorSet):
     """The modified diffraction pattern, one column a bin.
 
     Parameters
@@ -57,6 +57,7 @@ class MxrdSet:
     """
 
     name = "mxrd"
+    source = "Zhang 2019, doi 10.1038/s41467-019-13214-1"
     columns = tuple(f"two_theta_{centre:.2f}" for centre in BIN_CENTRES_DEG)
 
     def __init__(self, settings: MxrdSettings | None = None) -> None:
@@ -77,52 +78,66 @@ class MxrdSet:
         Raises
         ------
         FeatureError
-            If the crystal is not ordered or has no anions, or no reflection falls
-            into the pattern.
+            If the crystal has no anions, or no reflection falls into the pattern.
         """
+        pattern, reason = self._compute(structure)
+        return Description(dict(zip(self.columns, pattern.tolist(), strict=True)), reason)
+
+    def _compute(self, structure: Structure) -> tuple[np.ndarray, str]:
         two_theta_deg, intensity = diffraction_peaks(
             anion_lattice(structure), wavelength_ang=self.settings.wavelength_ang
         )
-        pattern = smear(two_theta_deg, intensity, smearing_deg=self.settings.smearing_deg)
-        return Description(dict(zip(self.columns, pattern.tolist(), strict=True)))
+        return smear(two_theta_deg, intensity, smearing_deg=self.settings.smearing_deg), ""
 
 
-def anion_lattice(structure: Structure) -> Cell:
+DESCRIPTORS = MxrdSet
+
+
+class AnionLattice(NamedTuple):
+    """The anions of a crystal, in a cell of 40 cubic angstrom an anion.
+
+    Attributes
+    ----------
+    lattice_ang : numpy.ndarray
+        Shape (3, 3), one lattice vector a row, in angstrom.
+    frac_coords : numpy.ndarray
+        Shape (n_anions, 3).
+    occupancy : numpy.ndarray
+        Shape (n_anions,), from 0 to 1.
+    """
+
+    lattice_ang: np.ndarray
+    frac_coords: np.ndarray
+    occupancy: np.ndarray
+
+
+def anion_lattice(structure: Structure) -> AnionLattice:
     """Take the anions of a crystal, in a cell of 40 cubic angstrom an anion.
 
     Parameters
     ----------
     structure : pymatgen.core.Structure
+        Ordered or not; partial occupancies are kept.
 
     Returns
     -------
-    Cell
+    AnionLattice
 
     Raises
     ------
     FeatureError
-        If the crystal is not ordered or has no anions.
+        If the crystal is degenerate or has no anions.
     """
-    species, cell = take_apart(structure)
-    anions = _anions(species)
-    scale = (VOLUME_PER_ANION_ANG3 * np.count_nonzero(anions) / cell.volume_ang3) ** (1 / 3)
-    return Cell(cell.lattice_ang * scale, cell.frac_coords[anions])
+    occupants = list_occupants(structure)
+    anions = mark_anions(occupants.species)
+    cell, occupancy = occupants.cell, occupants.occupancy[anions]
+    scale = (VOLUME_PER_ANION_ANG3 * occupancy.sum() / cell.volume_ang3) ** (1 / 3)
+    return AnionLattice(
+        cell.lattice_ang * scale, cell.frac_coords[occupants.site[anions]], occupancy
+    )
 
 
-def _anions(species: list[Element | Species]) -> np.ndarray:
-    """Mark the anions, shape (n_atoms,), by oxidation state or electronegativity."""
-    states = np.array([getattr(specie, "oxi_state", None) or 0.0 for specie in species])
-    if states.any():
-        if not (states < 0).any():
-            raise FeatureError("no anion: no oxidation state is negative")
-        return states < 0
-    symbols = [specie.symbol for specie in species]
-    if len(set(symbols)) == 1:
-        raise FeatureError("no anion: one element only")
-    return most_electronegative(symbols)
-
-
-def diffraction_peaks(cell: Cell, wavelength_ang: float) -> tuple[np.ndarray, np.ndarray]:
+def diffraction_peaks(anions: AnionLattice, wavelength_ang: float) -> tuple[np.ndarray, np.ndarray]:
     """Compute the powder reflections of a lattice of sulfur atoms up to 90 degrees.
 
     Scattering factor and Lorentz-polarisation factor are those of pymatgen's
@@ -130,8 +145,7 @@ def diffraction_peaks(cell: Cell, wavelength_ang: float) -> tuple[np.ndarray, np
 
     Parameters
     ----------
-    cell : Cell
-        The sulfur atoms.
+    anions : AnionLattice
     wavelength_ang : float
         X-ray wavelength in angstrom.
 
@@ -145,18 +159,7 @@ def diffraction_peaks(cell: Cell, wavelength_ang: float) -> tuple[np.ndarray, np
     FeatureError
         If no reflection falls below 90 degrees.
     """
-    reciprocal = np.linalg.inv(cell.lattice_ang).T
-    radius = 2 * np.sin(np.radians(MAX_TWO_THETA_DEG / 2)) / wavelength_ang
-    limits = np.floor(radius * np.linalg.norm(cell.lattice_ang, axis=1)).astype(np.int64)
-    two_theta_deg, intensity = _peaks(
-        np.ascontiguousarray(reciprocal),
-        limits,
-        np.ascontiguousarray(cell.frac_coords.T),
-        radius,
-        wavelength_ang,
-        _CHARGE,
-        _COEFFICIENTS,
-    )
+    two_theta_deg, intensity = _peaks(*anions, wavelength_ang, _CHARGE, _COEFFICIENTS)
     if two_theta_deg.size == 0:
         raise FeatureError("no reflection below 90 degrees at this wavelength")
     return two_theta_deg, intensity
@@ -190,10 +193,11 @@ def _rotate(cosine_a, sine_a, cosine_b, sine_b, sign, cosine, sine):
 
 
 @numba.njit(cache=True)
-def _phases(frac, limit):
-    """Cosines and sines of 2 pi n x, shape (limit + 1, n_atoms), n from 0."""
-    cosine = np.ones((limit + 1, frac.size))
+def _phases(frac, limit, weight):
+    """Cosines and sines of 2 pi n x, shape (limit + 1, n_atoms), n from 0, weighted."""
+    cosine = np.empty((limit + 1, frac.size))
     sine = np.zeros((limit + 1, frac.size))
+    cosine[0] = weight
     cosine_1, sine_1 = np.cos(2 * np.pi * frac), np.sin(2 * np.pi * frac)
     for n in range(limit):
         _rotate(cosine[n], sine[n], cosine_1, sine_1, 1.0, cosine[n + 1], sine[n + 1])
@@ -226,15 +230,20 @@ def _scatter(squared_g, squared_modulus, wavelength, charge, coefficients):
 
 
 @numba.njit(cache=True)
-def _peaks(reciprocal, limits, frac, radius, wavelength, charge, coefficients):
-    """List the reflections of half of the reciprocal points in a sphere."""
-    cosine_x, sine_x = _phases(frac[0], limits[0])
-    cosine_y, sine_y = _phases(frac[1], limits[1])
-    cosine_z, sine_z = _phases(frac[2], limits[2])
-    cosine, sine = np.empty(frac.shape[1]), np.empty(frac.shape[1])
+def _peaks(lattice, frac, occupancy, wavelength, charge, coefficients):
+    """List the reflections of half of the reciprocal points in the sphere up to 90 degrees."""
+    radius = np.sqrt(2.0) / wavelength
+    lengths = np.sqrt((lattice**2).sum(axis=1))
+    limits = np.floor(radius * lengths).astype(np.int64)
+    metric = np.linalg.inv(lattice @ lattice.T)
+    one = np.ones_like(occupancy)
+    cosine_x, sine_x = _phases(frac[:, 0].copy(), limits[0], occupancy)
+    cosine_y, sine_y = _phases(frac[:, 1].copy(), limits[1], one)
+    cosine_z, sine_z = _phases(frac[:, 2].copy(), limits[2], one)
+    cosine, sine = np.empty_like(occupancy), np.empty_like(occupancy)
+    absent = ABSENT_FRACTION * occupancy.sum() ** 2
     angles, intensities = np.empty(256), np.empty(256)
     count = 0
-    metric = reciprocal @ reciprocal.T
     for h in range(limits[0] + 1):
         for k in range(-limits[1] if h > 0 else 0, limits[1] + 1):
             squared_hk = h * h * metric[0, 0] + 2 * h * k * metric[0, 1] + k * k * metric[1, 1]
@@ -251,6 +260,8 @@ def _peaks(reciprocal, limits, frac, radius, wavelength, charge, coefficients):
                     intensities = np.concatenate((intensities, np.empty_like(intensities)))
                 sign = 1.0 if m >= 0 else -1.0
                 modulus = _squared_modulus(cosine, sine, cosine_z[abs(m)], sine_z[abs(m)], sign)
+                if modulus < absent:
+                    continue
                 squared_g = squared_hk + m * (m - 2 * middle) * metric[2, 2]
                 angles[count], intensities[count] = _scatter(
                     squared_g, modulus, wavelength, charge, coefficients

@@ -5,7 +5,19 @@ closer than 4 angstrom, whatever the elements; electronegativities are Pauling's
 the anions are all atoms of the most electronegative element; the sublattice is
 everything but lithium. All periodic images count and deviations are population
 deviations, so that no value depends on the choice of cell. The authors looked at
-the 27 nearest cells only and used sample deviations, so that small cells differ.
+the 27 nearest cells only, with the coordinates as written, and used sample
+deviations, so that small cells differ: that is the convention `published`.
+
+The packing fractions and the straight-line paths are not in the authors' table and
+follow the paper's description, as far as it is known here (its supplement was not at
+hand). Inferred: a radius is ionic where the difference of electronegativity to the
+nearest neighbour exceeds 2, else covalent; ionic radii are Shannon's crystal radii;
+a path leads from a lithium ion to its nearest one; its width is the distance to the
+surface of the closest atom between its ends, and its electronegativity that atom's.
+Packing fractions are integrated instead of sampled at random. In both conventions
+these four count all periodic images.
+
+A disordered crystal is described by the mean over random decorations.
 """
 
 from __future__ import annotations
@@ -15,64 +27,89 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy.constants import atomic_mass
 
+from ionscout.config import SendekSettings
 from ionscout.errors import FeatureError
-from ionscout.features.base import (
+from ionscout.features._base import (
     Cell,
     Description,
+    DescriptorSet,
     atomic_mass_u,
     electronegativity,
+    list_occupants,
     most_electronegative,
-    take_apart,
 )
-from ionscout.features.neighbours import (
+from ionscout.features._decoration import decorations
+from ionscout.features._neighbours import (
     DISTANCE_TOLERANCE_ANG,
     Pairs,
     find_pairs,
     nearest_distance_ang,
 )
+from ionscout.features._packing import (
+    TIE_ANG,
+    covalent_radius_ang,
+    ionic_radius_ang,
+    packing_fraction,
+    straight_paths,
+)
 
 if TYPE_CHECKING:
-    from pymatgen.core import Structure
+    from pymatgen.core import Element, Species, Structure
 
 U_PER_ANG3_IN_G_CM3 = atomic_mass * 1e27
 BOND_CUTOFF_ANG = 4.0
 SHELL_WIDTH_ANG = 1.0
+IONIC_BOND_PAULING = 2.0
 
 MODEL_COLUMNS = ("llb", "sbi", "afc", "lasd_ang", "llsd_ang")
-SENDEK_COLUMNS = (
-    *MODEL_COLUMNS,
-    "atomic_mass_u",
+PAPER_COLUMNS = (
     "volume_per_atom_ang3",
+    "sdlc",
+    "sdli",
+    "lbi",
+    "lnc",
+    "llb",
+    "sbi",
+    "snc",
+    "afc",
+    "aasd_ang",
+    "volume_per_anion_ang3",
+    "lasd_ang",
+    "llsd_ang",
+    "sublattice_electronegativity_pauling",
+    "packing_fraction",
+    "sublattice_packing_fraction",
+    "path_width_ang",
+    "path_electronegativity_pauling",
+    "rbi",
+    "rnc",
+)
+TABLE_COLUMNS = (
+    "atomic_mass_u",
     "density_g_cm3",
     "lithium_density_ang_minus3",
-    "volume_per_anion_ang3",
-    "sublattice_electronegativity_pauling",
-    "lnc",
-    "snc",
-    "rnc",
-    "sdlc",
-    "lbi",
-    "rbi",
-    "sdli",
     "lithium_bond_ang",
-    "aasd_ang",
 )
 
 
-class SendekSet:
-    """The five descriptors of Sendek's published model.
+class SendekSet(DescriptorSet):
+    """The 20 descriptors of the paper, and the four others of the authors' table.
 
-    ``llb`` lithium neighbours of a lithium, ``sbi`` mean electronegativity
-    difference over the bonds of the sublattice, ``afc`` anions in an anion's first
-    shell, ``lasd_ang`` and ``llsd_ang`` mean nearest lithium-anion and
-    lithium-lithium distance in angstrom.
+    Parameters
+    ----------
+    settings : SendekSettings, optional
+        The convention; the periodic one where left out.
     """
 
     name = "sendek"
-    columns = MODEL_COLUMNS
+    source = "Sendek 2017, doi 10.1039/C6EE02697D"
+    columns = PAPER_COLUMNS + TABLE_COLUMNS
+
+    def __init__(self, settings: SendekSettings | None = None) -> None:
+        self.settings = settings or SendekSettings()
 
     def describe(self, structure: Structure) -> Description:
-        """Describe a crystal.
+        """Describe a crystal; a disordered one by the mean over random decorations.
 
         Parameters
         ----------
@@ -81,62 +118,75 @@ class SendekSet:
         Returns
         -------
         Description
-            A value for each of `columns`.
+            A value for each of `columns`; with the standard deviation over the
+            decorations as `spread` where the crystal is disordered.
 
         Raises
         ------
         FeatureError
-            If the crystal is not ordered, has no lithium or nothing but lithium.
+            If the crystal is degenerate, has no lithium or nothing but lithium.
         """
-        values = describe_crystal(structure)
-        chosen = {column: values[column] for column in self.columns}
-        return Description(chosen, _explain(chosen))
+        is_published = self.settings.convention == "published"
+        occupants = list_occupants(structure)
+        if occupants.is_ordered:
+            values = _describe_ordered(occupants.species, occupants.cell, is_published)
+            return Description(values, _explain(values))
+        drawn = [
+            list(_describe_ordered(species, cell, is_published).values())
+            for species, cell in decorations(occupants)
+        ]
+        values = dict(zip(self.columns, np.mean(drawn, axis=0).tolist(), strict=True))
+        spread = dict(zip(self.columns, np.std(drawn, axis=0).tolist(), strict=True))
+        return Description(values, _explain(values), spread)
 
 
-def describe_crystal(structure: Structure) -> Description:
-    """Compute all of the paper's descriptors that the authors' table has.
-
-    Parameters
-    ----------
-    structure : pymatgen.core.Structure
-
-    Returns
-    -------
-    Description
-        A value for each of ``SENDEK_COLUMNS``.
-
-    Raises
-    ------
-    FeatureError
-        If the crystal is not ordered, has no lithium or nothing but lithium.
-    """
-    species, cell = take_apart(structure)
+def _describe_ordered(
+    species: list[Element | Species], cell: Cell, is_published: bool
+) -> dict[str, float]:
     symbols = [specie.symbol for specie in species]
     lithium = np.array([symbol == "Li" for symbol in symbols])
     if not lithium.any():
         raise FeatureError("no lithium")
-    if len(set(symbols)) == 1:
-        raise FeatureError("one element only")
     chi = np.array([electronegativity(symbol) for symbol in symbols])
     anion = most_electronegative(symbols)
-    bonds = find_pairs(cell, np.ones_like(lithium), np.ones_like(lithium), BOND_CUTOFF_ANG)
+    everything = np.ones_like(lithium)
+    bonds = find_pairs(
+        cell, everything, everything, BOND_CUTOFF_ANG, nearest_cells_only=is_published
+    )
+    nearest_lithium_ang = nearest_distance_ang(
+        cell, lithium, lithium, known=bonds, nearest_cells_only=is_published
+    )
     values = (
         _bulk(symbols, cell.volume_ang3, lithium, anion, chi)
-        | _coordination(bonds, lithium)
-        | _ionicity(bonds, lithium, chi)
-        | _anion_shell(cell, anion)
-        | _lithium_distances(cell, bonds, lithium, anion)
+        | _coordination(bonds, lithium, is_published)
+        | _ionicity(bonds, lithium, chi, is_published)
+        | _anion_shell(cell, bonds, anion, is_published)
+        | _lithium_distances(cell, bonds, lithium, anion, is_published)
+        | _packing(cell, _radii_ang(species, bonds, anion, chi), lithium, chi, nearest_lithium_ang)
     )
+    values["llsd_ang"] = _mean(nearest_lithium_ang)
     values["rnc"] = _ratio(values["lnc"], values["snc"])
     values["rbi"] = _ratio(values["lbi"], values["sbi"])
-    values = {name: values[name] for name in SENDEK_COLUMNS}
-    return Description(values, _explain(values))
+    return {name: values[name] for name in SendekSet.columns}
+
+
+DESCRIPTORS = SendekSet
 
 
 def _explain(values: dict[str, float]) -> str:
     """Say why values are missing."""
     missing = [name for name, value in values.items() if np.isnan(value)]
-    return f"no (polar) bond shorter than 4 angstrom: {', '.join(missing)}" if missing else ""
+    if not missing:
+        return ""
+    if np.isnan(values["sublattice_electronegativity_pauling"]):
+        return f"nothing but lithium: {', '.join(missing)}"
+    of_paths = [name for name in missing if "path" in name]
+    of_bonds = [name for name in missing if name not in of_paths]
+    reasons = {
+        "no (polar) bond shorter than 4 angstrom": of_bonds,
+        "no path between lithium ions with an atom beside it": of_paths,
+    }
+    return "; ".join(f"{why}: {', '.join(which)}" for why, which in reasons.items() if which)
 
 
 def _ratio(numerator: float, denominator: float) -> float:
@@ -166,38 +216,60 @@ def _bulk(
     }
 
 
-def _coordination(bonds: Pairs, lithium: np.ndarray) -> dict[str, float]:
+def _coordination(bonds: Pairs, lithium: np.ndarray, is_published: bool) -> dict[str, float]:
     """Numbers of neighbours."""
     n_neighbours = np.bincount(bonds.centre, minlength=lithium.size)
     n_lithium_ends = np.count_nonzero(lithium[bonds.centre] & lithium[bonds.other])
+    n_lithium = np.count_nonzero(lithium)
+    is_sample = is_published and n_lithium > 1
     return {
         "lnc": _mean(n_neighbours[lithium]),
         "snc": _mean(n_neighbours[~lithium]),
-        "sdlc": float(n_neighbours[lithium].std()),
-        "llb": n_lithium_ends / np.count_nonzero(lithium),
+        "sdlc": float(n_neighbours[lithium].std(ddof=1 if is_sample else 0)),
+        "llb": n_lithium_ends / n_lithium,
     }
 
 
-def _ionicity(bonds: Pairs, lithium: np.ndarray, chi: np.ndarray) -> dict[str, float]:
-    """Electronegativity differences over bonds; each bond of a lithium counts once."""
+def _ionicity(
+    bonds: Pairs, lithium: np.ndarray, chi: np.ndarray, is_published: bool
+) -> dict[str, float]:
+    """Electronegativity differences over bonds; each bond of a lithium counts once.
+
+    In the published deviation, a bond between lithium ions of two cells counts twice.
+    """
     difference = np.abs(chi[bonds.centre] - chi[bonds.other])
     of_lithium = lithium[bonds.centre]
-    weight = np.where(lithium[bonds.other], 0.5, 1.0)[of_lithium]
+    both = lithium[bonds.other][of_lithium]
+    weight = np.where(both, 0.5, 1.0)
     mean = _ratio(float(weight @ difference[of_lithium]), float(weight.sum()))
-    variance = _ratio(float(weight @ (difference[of_lithium] - mean) ** 2), float(weight.sum()))
+    if is_published:
+        weight = np.where(both & bonds.is_in_cell[of_lithium], 0.5, 1.0)
     return {
         "lbi": mean,
-        "sdli": float(np.sqrt(variance)),
+        "sdli": _deviation(difference[of_lithium], weight, is_sample=is_published),
         "sbi": _mean(difference[~of_lithium]),
     }
 
 
-def _anion_shell(cell: Cell, anion: np.ndarray) -> dict[str, float]:
+def _deviation(values: np.ndarray, weight: np.ndarray, *, is_sample: bool) -> float:
+    number = float(weight.sum())
+    if number <= is_sample:
+        return 0.0 if number else np.nan
+    mean = float(weight @ values) / number
+    return float(np.sqrt(weight @ (values - mean) ** 2 / (number - is_sample)))
+
+
+def _anion_shell(
+    cell: Cell, bonds: Pairs, anion: np.ndarray, is_published: bool
+) -> dict[str, float]:
     """Anions within 1 angstrom of an anion's nearest anion: number and mean distance."""
     nearest = np.zeros(anion.size)
-    nearest[anion] = nearest_distance_ang(cell, anion, anion)
+    nearest[anion] = nearest_distance_ang(
+        cell, anion, anion, known=bonds, nearest_cells_only=is_published
+    )
     limit = nearest + SHELL_WIDTH_ANG + DISTANCE_TOLERANCE_ANG
-    pairs = find_pairs(cell, anion, anion, limit.max() + DISTANCE_TOLERANCE_ANG)
+    cutoff_ang = limit.max() + DISTANCE_TOLERANCE_ANG
+    pairs = find_pairs(cell, anion, anion, cutoff_ang, nearest_cells_only=is_published)
     inside = pairs.distance_ang < limit[pairs.centre]
     centre = pairs.centre[inside]
     number = np.bincount(centre, minlength=anion.size)[anion]
@@ -206,7 +278,7 @@ def _anion_shell(cell: Cell, anion: np.ndarray) -> dict[str, float]:
 
 
 def _lithium_distances(
-    cell: Cell, bonds: Pairs, lithium: np.ndarray, anion: np.ndarray
+    cell: Cell, bonds: Pairs, lithium: np.ndarray, anion: np.ndarray, is_published: bool
 ) -> dict[str, float]:
     """Distances from lithium; that to the anion is 0 where lithium is the anion."""
     of_lithium = lithium[bonds.centre]
@@ -215,9 +287,54 @@ def _lithium_distances(
         bonds.centre[of_lithium], weights=bonds.distance_ang[of_lithium], minlength=lithium.size
     )
     bonded = number > 0
-    is_anion = bool(anion[lithium].any())
+    if anion[lithium].any():
+        to_anion_ang = 0.0
+    else:
+        to_anion_ang = _mean(
+            nearest_distance_ang(cell, lithium, anion, known=bonds, nearest_cells_only=is_published)
+        )
     return {
         "lithium_bond_ang": _mean(total[bonded] / number[bonded]),
-        "lasd_ang": 0.0 if is_anion else _mean(nearest_distance_ang(cell, lithium, anion)),
-        "llsd_ang": _mean(nearest_distance_ang(cell, lithium, lithium)),
+        "lasd_ang": to_anion_ang,
+    }
+
+
+def _radii_ang(
+    species: list[Element | Species], bonds: Pairs, anion: np.ndarray, chi: np.ndarray
+) -> np.ndarray:
+    """Ionic radii of atoms whose shortest bonds are ionic, covalent ones of the others."""
+    shortest = np.full(len(species), np.inf)
+    first = np.flatnonzero(np.diff(bonds.centre, prepend=-1))
+    shortest[bonds.centre[first]] = np.minimum.reduceat(bonds.distance_ang, first)
+    is_shortest = bonds.distance_ang <= shortest[bonds.centre] + TIE_ANG
+    centre, other = bonds.centre[is_shortest], bonds.other[is_shortest]
+    number = np.bincount(centre, minlength=len(species))
+    difference = np.bincount(centre, np.abs(chi[centre] - chi[other]), minlength=len(species))
+    is_ionic = difference > IONIC_BOND_PAULING * number
+    radii = []
+    for specie, of_anion, of_ion in zip(species, anion, is_ionic, strict=True):
+        state = getattr(specie, "oxi_state", None)
+        ionic = ionic_radius_ang(specie.symbol, state, bool(of_anion)) if of_ion else None
+        radii.append(ionic or covalent_radius_ang(specie.symbol))
+    return np.array(radii)
+
+
+def _packing(
+    cell: Cell,
+    radius_ang: np.ndarray,
+    lithium: np.ndarray,
+    chi: np.ndarray,
+    nearest_lithium_ang: np.ndarray,
+) -> dict[str, float]:
+    """Space filled by the atoms, and what the nearest lithium ions have between them."""
+    paths = straight_paths(cell, lithium, nearest_lithium_ang, radius_ang, chi)
+    number = np.bincount(paths.centre, minlength=lithium.size)[lithium].astype(float)
+    number[number == 0] = np.nan
+    width = np.bincount(paths.centre, paths.width_ang, minlength=lithium.size)[lithium]
+    beside = np.bincount(paths.centre, paths.property, minlength=lithium.size)[lithium]
+    return {
+        "packing_fraction": packing_fraction(cell, radius_ang, np.ones_like(lithium)),
+        "sublattice_packing_fraction": packing_fraction(cell, radius_ang, ~lithium),
+        "path_width_ang": _mean(width / number),
+        "path_electronegativity_pauling": _mean(beside / number),
     }

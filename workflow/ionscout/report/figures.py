@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
@@ -25,9 +23,7 @@ from ionscout.report.drawing import (
     open_figure,
 )
 
-SPEED_STYLES = {"fast": (VERMILLION, "^"), "slow": (BLUE, "s")}
 _MAX_LEAVES = 36
-_MAX_VECTOR_POINTS = 2000
 
 
 def draw_funnel(funnel: pd.DataFrame) -> str:
@@ -165,50 +161,6 @@ def draw_dendrogram(
         axes.set_xticks([])
         axes.set_yticks([tick for tick in axes.get_yticks() if 0 <= tick <= height])
         axes.set_ylabel("distance of the merged groups")
-    return svg[0]
-
-
-def draw_map(points: pd.DataFrame, *, explained: Sequence[float]) -> str:
-    """Draw the materials in the plane that keeps most of their variance.
-
-    Parameters
-    ----------
-    points : DataFrame
-        x, y, speed (fast, slow or empty), shortlisted (bool), cluster (int or NaN).
-    explained : sequence of float, length 2
-        Share of the variance along x and y.
-
-    Returns
-    -------
-    str
-        SVG.
-    """
-    with open_figure("map", WIDTH_IN, 4.6) as (figure, svg):
-        axes = figure.add_subplot()
-        unlabelled = points[points["speed"] == ""]
-        axes.scatter(
-            unlabelled["x"], unlabelled["y"], s=9, color="#BBBBBB", linewidths=0,
-            label="not measured", rasterized=len(unlabelled) > _MAX_VECTOR_POINTS,
-        )  # fmt: skip
-        for speed, (colour, marker) in SPEED_STYLES.items():
-            rows = points[points["speed"] == speed]
-            axes.scatter(
-                rows["x"], rows["y"], s=34, color=colour, marker=marker,
-                edgecolors="white", linewidths=0.5, label=f"measured {speed}",
-            )  # fmt: skip
-        chosen = points[points["shortlisted"]]
-        axes.scatter(
-            chosen["x"], chosen["y"], s=110, facecolors="none", edgecolors=DARK,
-            linewidths=1.2, label="shortlisted",
-        )  # fmt: skip
-        for cluster, rows in points.dropna(subset=["cluster"]).groupby("cluster"):
-            axes.text(
-                rows["x"].median(), rows["y"].median(), f"{cluster:.0f}", color=DARK,
-                fontsize=11, weight="bold", ha="center", va="center", alpha=0.75,
-            )  # fmt: skip
-        axes.set_xlabel(f"first principal component ({100 * explained[0]:.0f} % of the variance)")
-        axes.set_ylabel(f"second ({100 * explained[1]:.0f} %)")
-        axes.legend(loc="center left", bbox_to_anchor=(1.0, 0.5))
     return svg[0]
 
 

@@ -16,8 +16,8 @@ from ionscout.transport.analysis import CONDUCTIVITY_COLUMNS, DIFFUSIVITY_COLUMN
 from ionscout.transport.trajectory import MSD_COLUMNS
 
 MANIFEST_COLUMNS = [
-    *("material_id", "source", "candidate", "formula", "was_disordered"),
-    *("duplicate_of", "representative", "vacancies_per_cell"),
+    *("material_id", "source", "candidate", "formula", "reduced_formula"),
+    *("was_disordered", "duplicate_of", "representative", "vacancies_per_cell"),
 ]
 FAILURE_COLUMNS = ["material_id", "source", "stage", "reason"]
 RUN_COLUMNS = [
@@ -62,6 +62,7 @@ class ReportInputs:
     manifest: Path
     failures: tuple[Path, ...]
     features: Mapping[str, Path]
+    candidates: Mapping[str, Path]
     labels: Path
     predictions: Mapping[str, Path]
     metrics: Mapping[str, Path]
@@ -115,6 +116,9 @@ class ReportInputs:
             manifest=results_dir / "structures" / "manifest.parquet",
             failures=(results_dir / "structures" / "failures.csv",),
             features=named("features", campaign["features"]["sets"], "features.parquet"),
+            candidates=named(
+                "features", campaign["features"]["sets_after_gates"], "candidates.parquet"
+            ),
             labels=results_dir / "labels" / "labels.parquet",
             predictions=named("models", models, "predictions.parquet"),
             metrics=named("models", models, "metrics.csv"),
@@ -144,8 +148,8 @@ class Tables:
 
     manifest: pd.DataFrame
     failures: pd.DataFrame
-    incomplete_features: pd.DataFrame
-    patterns: pd.DataFrame | None
+    features: dict[str, pd.DataFrame]
+    candidates: dict[str, pd.DataFrame]
     labels: pd.DataFrame
     predictions: pd.DataFrame
     metrics: pd.DataFrame
@@ -181,7 +185,6 @@ def load_tables(inputs: ReportInputs) -> Tables:
     CampaignError
         A file is missing or lacks a column.
     """
-    mxrd = inputs.features.get("mxrd")
     return Tables(
         manifest=read_table(inputs.manifest, MANIFEST_COLUMNS).astype(
             {"candidate": bool, "was_disordered": bool}
@@ -189,8 +192,10 @@ def load_tables(inputs: ReportInputs) -> Tables:
         failures=_stack(
             (read_table(path, FAILURE_COLUMNS) for path in inputs.failures), FAILURE_COLUMNS
         ),
-        incomplete_features=_incomplete(inputs.features),
-        patterns=None if mxrd is None else _read_patterns(mxrd),
+        features={name: _read_features(path) for name, path in inputs.features.items()},
+        candidates={
+            name: _read_features(path, "formula") for name, path in inputs.candidates.items()
+        },
         labels=read_table(inputs.labels, LABEL_COLUMNS).astype({"is_upper_bound": bool}),
         predictions=_stack(
             (
@@ -305,10 +310,9 @@ def _read_records(paths: Iterable[Path], columns: list[str]) -> pd.DataFrame:
     return _with_text(pd.DataFrame(records).reindex(columns=columns))
 
 
-def _read_patterns(path: Path) -> pd.DataFrame:
-    """Read the complete mXRD patterns, (n, bins), indexed by material."""
-    table = read_table(path, ["material_id"]).set_index("material_id")
-    return table.filter(regex=r"^two_theta_").astype(float).dropna()
+def _read_features(path: Path, *further: str) -> pd.DataFrame:
+    """Read descriptors with their reasons and further columns, indexed by material."""
+    return read_table(path, ["material_id", *further, "reason"]).set_index("material_id")
 
 
 def _read_linkage(path: Path) -> tuple[np.ndarray, np.ndarray]:
@@ -318,16 +322,6 @@ def _read_linkage(path: Path) -> tuple[np.ndarray, np.ndarray]:
             return archive["linkage"].reshape(-1, 4), archive["material_id"].astype(str)
     except FileNotFoundError:
         raise CampaignError(f"report: {path} is missing; run its stage again") from None
-
-
-def _incomplete(features: Mapping[str, Path]) -> pd.DataFrame:
-    """List the materials that lack a descriptor, in the columns of failures."""
-    tables = []
-    for name, path in features.items():
-        table = read_table(path, ["material_id", "reason"])
-        table = table[table["reason"] != ""]
-        tables.append(table[["material_id", "reason"]].assign(stage=f"features {name}", source=""))
-    return _stack(tables, FAILURE_COLUMNS)
 
 
 def _stack(tables: Iterable[pd.DataFrame], columns: list[str]) -> pd.DataFrame:

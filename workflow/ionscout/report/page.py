@@ -10,7 +10,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from ionscout.report import sections, sections_dynamics, sections_models
+from ionscout.report import sections, sections_descriptors, sections_dynamics, sections_models
 from ionscout.report.blocks import Section
 from ionscout.report.inputs import ReportInputs, Tables, load_tables
 
@@ -101,6 +101,7 @@ def _sections(tables: Tables, campaign: dict[str, Any], versions: dict[str, str]
         sections.describe_materials(tables),
         sections.show_funnel(tables),
         sections.show_ranking(tables),
+        sections_descriptors.show_descriptors(tables, fast_threshold_s_cm=threshold_s_cm),
         sections_models.show_models(tables, fast_threshold_s_cm=threshold_s_cm),
         sections.show_clusters(tables, fast_threshold_s_cm=threshold_s_cm),
         sections_dynamics.show_dynamics(tables),

@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from sklearn.decomposition import PCA
 
 from ionscout.config import DEMONSTRATION_PS
 from ionscout.labels.classes import known_classes
@@ -255,7 +254,6 @@ def show_clusters(tables: Tables, *, fast_threshold_s_cm: float) -> Section:
             blocks.append(Text(f"{name}: fewer than two materials could be clustered."))
             continue
         blocks.append(_dendrogram(name, clusters, linkage, material_ids, classes))
-        blocks += _map(tables, clusters, classes)
         blocks.append(_enrichment_table(name, tables.enrichments[name]))
     if not blocks:
         blocks.append(Text("No clustering was asked for."))
@@ -355,33 +353,6 @@ def _dendrogram(
         " branch: its cluster, how many materials it holds, and how many of them are measured"
         " fast (▲) and slow (■) conductors. Dashed: the cut that makes the clusters.",
     )
-
-
-def _map(tables: Tables, clusters: pd.DataFrame, classes: pd.Series) -> list[Block]:
-    """Project the diffraction patterns of the clustered materials on two axes."""
-    if tables.patterns is None:
-        return []
-    patterns = tables.patterns.loc[tables.patterns.index.isin(clusters["material_id"])]
-    if len(patterns) < 3:
-        return [Text("Fewer than three materials have a diffraction pattern: no map.")]
-    pca = PCA(n_components=2, svd_solver="full")
-    plane = np.round(pca.fit_transform(patterns.to_numpy()), 4)
-    speed = classes.reindex(patterns.index).map({True: "fast", False: "slow"}).fillna("")
-    points = pd.DataFrame(
-        {
-            "x": plane[:, 0],
-            "y": plane[:, 1],
-            "speed": speed.to_numpy(),
-            "shortlisted": patterns.index.isin(tables.shortlist["material_id"]),
-            "cluster": clusters.set_index("material_id")["cluster"].reindex(patterns.index),
-        }
-    )
-    caption = (
-        "Map of the same materials by their modified diffraction patterns (principal"
-        " components). Numbers stand at the middle of each cluster."
-    )
-    svg = figures.draw_map(points, explained=pca.explained_variance_ratio_)
-    return [Figure(svg, "Map of the materials, measured conductors marked", caption)]
 
 
 def _enrichment_table(name: str, enrichment: pd.DataFrame) -> Block:

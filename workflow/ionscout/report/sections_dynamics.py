@@ -224,7 +224,10 @@ def collect_failures(tables: Tables) -> pd.DataFrame:
     runs = tables.runs[tables.runs["status"].isin(["failed", "not_run"])]
     parts = [
         tables.failures,
-        tables.incomplete_features,
+        *(
+            _as_failures(table[table["reason"] != ""].reset_index(), f"features {name}")
+            for name, table in [*tables.features.items(), *tables.candidates.items()]
+        ),
         _as_failures(predictions, [f"models {model}" for model in predictions["model"]]),
         _as_failures(cells, "dynamics, cell"),
         _as_failures(runs, [f"dynamics, {kelvin:g} K" for kelvin in runs["temperature_k"]]),

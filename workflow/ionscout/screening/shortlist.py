@@ -15,6 +15,7 @@ from ionscout.errors import CampaignError
 from ionscout.labels import duplicate_groups
 from ionscout.models import held_out_where_trained
 from ionscout.screening.gates import UNKNOWN, gate_names
+from ionscout.screening.promising import rank_candidates
 
 COLUMNS = [
     "rank",
@@ -84,7 +85,7 @@ def select_shortlist(
     of_controls = groups.isin(groups[[control.material_id for control in controls.values()]])
     chosen = [
         (name, "candidate", dynamics.temperatures_k)
-        for name in _rank_candidates(table[~of_controls[table.index]], screening.shortlist_size)
+        for name in _take_best(table[~of_controls[table.index]], screening.shortlist_size)
     ] + [(control.material_id, role, control.temperatures_k) for role, control in controls.items()]
     cluster = {} if clusters is None else clusters.set_index("material_id")["cluster"].to_dict()
     rows = []
@@ -111,20 +112,16 @@ def select_shortlist(
     return pd.DataFrame(rows, columns=COLUMNS)
 
 
-def _rank_candidates(table: pd.DataFrame, size: int) -> list[str]:
+def _take_best(table: pd.DataFrame, size: int) -> list[str]:
     """Return the best candidates, one a reduced formula and one a parent, with their variants.
 
     Variants with a vacancy run beside their host, whatever their own probability, and
     do not count.
     """
     is_variant = table["vacancies_per_cell"] > 0
-    pool = table[table["candidate"].astype(bool) & table["kept"] & ~is_variant]
-    pool = pool.sort_index().sort_values(
-        "mean_probability", ascending=False, kind="stable", na_position="last"
-    )
     chosen: list[str] = []
     seen: set[str] = set()
-    for name, row in pool.iterrows():
+    for name, row in rank_candidates(table).iterrows():
         families = set(row[["reduced_formula", "parent_id"]].dropna())
         if len(chosen) < size and not families & seen:
             chosen.append(name)

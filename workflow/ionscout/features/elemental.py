@@ -16,7 +16,7 @@ import numpy as np
 from pymatgen.core import Element
 
 from ionscout.errors import FeatureError
-from ionscout.features.base import Description
+from ionscout.features._base import Description, DescriptorSet, refuse_dummies
 
 if TYPE_CHECKING:
     from pymatgen.core import Composition, Structure
@@ -37,10 +37,11 @@ COLUMNS = (
 )
 
 
-class CompositionSet:
+class ElementalSet(DescriptorSet):
     """Statistics of elemental properties over a crystal's composition."""
 
-    name = "composition"
+    name = "elemental"
+    source = "Cubuk 2019, doi 10.1063/1.5093220, with the statistics of Ward 2016"
     columns = COLUMNS
 
     def describe(self, structure: Structure) -> Description:
@@ -63,6 +64,9 @@ class CompositionSet:
         return describe_composition(structure.composition)
 
 
+DESCRIPTORS = ElementalSet
+
+
 def describe_composition(composition: Composition) -> Description:
     """Compute the statistics of elemental properties of a composition.
 
@@ -80,9 +84,10 @@ def describe_composition(composition: Composition) -> Description:
     Raises
     ------
     FeatureError
-        If the composition is empty.
+        If the composition is empty or has a placeholder in it.
     """
-    amounts = composition.get_el_amt_dict()
+    refuse_dummies(composition)
+    amounts = {symbol: n for symbol, n in composition.get_el_amt_dict().items() if n > 0}
     if not amounts:
         raise FeatureError("the composition is empty")
     symbols = list(amounts)

@@ -1,14 +1,20 @@
-"""Composition averages against values worked out by hand."""
+"""Statistics of elemental properties against values worked out by hand."""
 
 from __future__ import annotations
 
 import math
 
+import numpy as np
 import pytest
 from pymatgen.core import Composition
 
 from ionscout.errors import FeatureError
-from ionscout.features.composition import COLUMNS, describe_composition
+from ionscout.features.elemental import (
+    COLUMNS,
+    PROPERTIES,
+    describe_composition,
+    elemental_properties,
+)
 
 
 def test_lithium_phosphate_by_hand():
@@ -53,3 +59,12 @@ def test_unknown_data_are_named_and_leave_the_rest():
 def test_nothing_has_no_averages():
     with pytest.raises(FeatureError, match="empty"):
         describe_composition(Composition({}))
+
+
+def test_means_are_separable_by_element():
+    table = {symbol: elemental_properties(symbol) for symbol in ("Li", "P", "S", "Cl")}
+    amounts = {"Li": 6, "P": 1, "S": 5, "Cl": 1}
+    means = sum(amounts[one] / 13 * np.array(table[one]) for one in amounts)
+    values = describe_composition(Composition("Li6PS5Cl"))
+    found = [values[f"{name}_mean"] for name in PROPERTIES]
+    assert found == pytest.approx(means.tolist())
