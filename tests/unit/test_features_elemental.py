@@ -6,6 +6,8 @@ import math
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from pymatgen.core import Composition
 
 from ionscout.errors import FeatureError
@@ -41,6 +43,21 @@ def test_only_ratios_and_elements_matter():
     plain = describe_composition(Composition("Li3PO4"))
     decorated = describe_composition(Composition({"Li+": 6, "P5+": 2, "O2-": 8}))
     assert decorated == pytest.approx(plain)
+
+
+@settings(max_examples=30, deadline=None)
+@given(
+    st.dictionaries(
+        st.sampled_from(["Li", "O", "S", "Cl", "P", "La"]), st.floats(0.1, 9), min_size=1
+    ),
+    st.randoms(use_true_random=False),
+    st.integers(1, 5),
+)
+def test_does_not_depend_on_order_or_size_of_the_cell(amounts, random, times):
+    shuffled = list(amounts.items())
+    random.shuffle(shuffled)
+    again = describe_composition(Composition({one: times * n for one, n in shuffled}))
+    assert again == pytest.approx(describe_composition(Composition(amounts)), abs=1e-12)
 
 
 def test_an_element_alone_has_no_deviation():
