@@ -23,6 +23,7 @@ TINY = {
             "substitution": {"kind": "substitution", "max_candidates": 5},
         }
     },
+    "features": {"sets_after_gates": ["bond_valence"], "max_after_gates": 1},
     "screening": {"shortlist_size": 1, "gates": {"models": {"enabled": False}}},
     "dynamics": {
         "engine": "lennard-jones",

@@ -23,6 +23,7 @@ TABLES = {
     "train_model": 2,
     "cluster_materials": 1,
     "screen_materials": 1,
+    "describe_candidates": 1,
     "select_shortlist": 1,
     "write_report": 1,
 }
@@ -115,6 +116,7 @@ def test_a_refresh_that_brings_nothing_new_runs_the_pulls_alone(large):
             {
                 "train_model": 2,
                 "screen_materials": 1,
+                "describe_candidates": 1,
                 "select_shortlist": 1,
                 "extrapolate_conductivity": 1,
                 "write_report": 1,

@@ -87,7 +87,7 @@ def _with(path: tuple[str, ...], value) -> dict:
     return config
 
 
-SHORTLISTING = {"screen_materials": 1, "select_shortlist": 1}
+SHORTLISTING = {"screen_materials": 1, "describe_candidates": 1, "select_shortlist": 1}
 PAGE = {"extrapolate_conductivity": 1, "write_report": 1}
 
 
