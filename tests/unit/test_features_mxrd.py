@@ -191,6 +191,7 @@ def test_without_oxidation_states_the_most_electronegative_element_is_taken(spec
     [
         (["Li+", "Li+"], {}, "no anion: no oxidation state is negative"),
         (["Li", "Li"], {}, "no anion: one element only"),
+        (["Li", "K"], {}, "no anion: lithium is the most electronegative element"),
         (["Li+", "Cl-"], {"wavelength_ang": 9.0}, "no reflection"),
     ],
 )

@@ -16,6 +16,7 @@ from ionscout.features import (
     DescriptorSet,
     describe_shard,
     get_set,
+    list_failures,
     open_store,
     read_tables,
     write_tables,
@@ -143,6 +144,19 @@ def test_failures_are_tried_again(tmp_path):
     again, counts = shard(tmp_path, structures, hashes)
     assert counts == (2, 2)
     pd.testing.assert_frame_equal(again, table)
+
+
+def test_failures_are_told_from_gaps(tmp_path):
+    table = pd.DataFrame(
+        {"a": [1.0, 2.0, np.nan], "b": [1.0, np.nan, np.nan], "reason": ["", "no b", "nothing"]},
+        index=pd.Index(["whole", "part", "none"], name="material_id"),
+    )
+    write_tables(tmp_path / "one", [table])
+    write_tables(tmp_path / "two", [table.iloc[:1]])
+    failures, n_materials = list_failures([tmp_path / "one", tmp_path / "two"])
+    assert n_materials == 4
+    assert failures["material_id"].tolist() == ["part", "none"]
+    assert failures["has_values"].tolist() == [True, False]
 
 
 def test_an_empty_shard_has_a_table(tmp_path):

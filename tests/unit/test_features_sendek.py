@@ -10,7 +10,7 @@ import warnings
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from pymatgen.core import Lattice, Structure
 from pymatgen.util.coord import pbc_shortest_vectors
@@ -59,7 +59,9 @@ def crystals(draw):
     species = ["Li", "Li", *others]
     seed = draw(st.integers(0, 2**32 - 1))
     coords = np.random.default_rng(seed).random((len(species), 3))
-    return Structure(Lattice.from_parameters(*lengths, *angles), species, coords)
+    structure = Structure(Lattice.from_parameters(*lengths, *angles), species, coords)
+    assume(structure.is_valid(tol=0.51))
+    return structure
 
 
 def mean(values, weights=None) -> float:
@@ -264,13 +266,15 @@ def test_a_disordered_crystal_is_the_mean_of_its_decorations():
         for anion in ("Cl-", "I-")
     ]
     values = PERIODIC.describe(disordered)
-    assert values["density_g_cm3"] == pytest.approx(disordered.density, rel=0.01)
-    assert values["lithium_density_ang_minus3"] == pytest.approx(3 / 5.5**3, rel=0.02)
+    assert values["density_g_cm3"] == pytest.approx(disordered.density, rel=1e-6)
+    assert values["lithium_density_ang_minus3"] == pytest.approx(3 / 5.5**3)
+    assert values["sublattice_electronegativity_pauling"] == pytest.approx((3.16 + 2.66) / 2)
+    assert values["volume_per_anion_ang3"] == pytest.approx(5.5**3 / 2)
     assert values["llb"] == pytest.approx(12 * 0.75, rel=0.05)
     assert values["lnc"] == pytest.approx(6 + 12 * 0.75, rel=0.05)
     assert values["lasd_ang"] > PERIODIC.describe(ends[0])["lasd_ang"]
     assert values.spread["llb"] > 0
-    assert values.spread["volume_per_atom_ang3"] == pytest.approx(0, abs=1e-2)
+    assert values.spread["volume_per_atom_ang3"] == 0
     assert PERIODIC.describe(disordered) == values
     assert PERIODIC.describe(ends[0]).spread == {}
 
@@ -317,6 +321,22 @@ def test_isolated_atoms_lack_single_values_only():
 def test_what_cannot_be_described_says_why(species, reason):
     structure = Structure(Lattice.cubic(3.5), species, [[0] * 3, [0.5] * 3])
     with pytest.raises(FeatureError, match=reason):
+        PERIODIC.describe(structure)
+
+
+@pytest.mark.parametrize("apart", [0.0, 1e-9, 0.05])
+@pytest.mark.parametrize("twin", ["Li", "Cl"])
+def test_overlapping_atoms_are_refused(twin, apart):
+    coords = [[0] * 3, [0.5] * 3, [0.5 * (twin == "Cl") + apart] * 3]
+    structure = Structure(Lattice.cubic(3.5), ["Li", "Cl", twin], coords)
+    with pytest.raises(FeatureError, match="two atoms are only"):
+        PERIODIC.describe(structure)
+
+
+def test_too_little_lithium_for_a_decoration_is_said():
+    sites = [{"Li": 0.001, "Na": 0.999}, "Cl"]
+    structure = Structure(Lattice.cubic(3.5), sites, [[0] * 3, [0.5] * 3])
+    with pytest.raises(FeatureError, match="too little lithium: none in a decoration of"):
         PERIODIC.describe(structure)
 
 

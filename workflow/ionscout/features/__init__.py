@@ -14,13 +14,20 @@ from importlib import import_module
 from ionscout.config import DESCRIPTOR_SETS, FeatureSettings
 from ionscout.errors import ConfigError
 from ionscout.features._base import Description, DescriptorSet
-from ionscout.features._table import describe_shard, open_store, read_tables, write_tables
+from ionscout.features._table import (
+    describe_shard,
+    list_failures,
+    open_store,
+    read_tables,
+    write_tables,
+)
 
 __all__ = [
     "Description",
     "DescriptorSet",
     "describe_shard",
     "get_set",
+    "list_failures",
     "open_store",
     "read_tables",
     "write_tables",

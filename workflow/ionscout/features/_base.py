@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from pymatgen.core import Species, Structure
 
 LEAST_VOLUME_PER_SITE_ANG3 = 1.0
+LEAST_DISTANCE_ANG = 0.5
 OCCUPANCY_TOLERANCE = 1e-8
 
 _log = logging.getLogger("ionscout")
@@ -214,7 +215,7 @@ def mark_anions(species: list[Element | Species]) -> np.ndarray:
     Raises
     ------
     FeatureError
-        If there is no anion, or an element has no electronegativity.
+        If there is no anion, lithium would be one, or an element has no electronegativity.
     """
     states = np.array([getattr(specie, "oxi_state", None) or 0.0 for specie in species])
     if states.any():
@@ -224,12 +225,15 @@ def mark_anions(species: list[Element | Species]) -> np.ndarray:
     symbols = [specie.symbol for specie in species]
     if len(set(symbols)) == 1:
         raise FeatureError("no anion: one element only")
-    return most_electronegative(symbols)
+    anions = most_electronegative(symbols)
+    if symbols[int(anions.argmax())] == "Li":
+        raise FeatureError("no anion: lithium is the most electronegative element")
+    return anions
 
 
 @cache
 def atomic_mass_u(symbol: str) -> float:
-    """Mass of an element's atom in atomic mass units.
+    """Mass of an element's atom in atomic mass units; deuterium counts as hydrogen.
 
     Parameters
     ----------
@@ -258,6 +262,22 @@ def refuse_dummies(species: Iterable[Element | Species]) -> None:
     dummies = [str(specie) for specie in species if isinstance(specie, DummySpecies)]
     if dummies:
         raise FeatureError(f"{dummies[0]} is no element")
+
+
+def refuse_overlap(nearest_ang: float) -> None:
+    """Refuse crystals in which two atoms are closer than 0.5 angstrom.
+
+    Parameters
+    ----------
+    nearest_ang : float
+        The shortest distance between two atoms, in angstrom.
+
+    Raises
+    ------
+    FeatureError
+    """
+    if nearest_ang < LEAST_DISTANCE_ANG:
+        raise FeatureError(f"two atoms are only {nearest_ang:.2g} angstrom apart")
 
 
 class Occupants(NamedTuple):

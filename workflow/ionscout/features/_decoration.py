@@ -22,7 +22,10 @@ SEED = 2017
 def decorations(
     occupants: Occupants,
 ) -> Iterator[tuple[list[Element | Species], Cell]]:
-    """Draw ordered crystals from a disordered one; equal crystals give equal draws.
+    """Draw ordered crystals from a disordered one.
+
+    The same cell with its sites in the same order gives the same draws; another cell of the
+    crystal gives others.
 
     The cell is repeated along its shortest edge until it has 100 sites. Sites with the
     same occupants share them: their numbers are those of the occupancies, rounded up

@@ -141,6 +141,29 @@ def read_tables(paths: Iterable[str | Path]) -> Iterator[pd.DataFrame]:
                 yield pa.Table.from_batches([batch], schema).to_pandas()
 
 
+def list_failures(paths: Iterable[str | Path]) -> tuple[pd.DataFrame, int]:
+    """List the materials with a reason in tables of a descriptor set.
+
+    Parameters
+    ----------
+    paths : iterable of str or Path
+
+    Returns
+    -------
+    failures : pandas.DataFrame
+        Columns material_id, reason and has_values: False where no column has a value.
+    n_materials : int
+        With and without a reason.
+    """
+    found, n_materials = [], 0
+    for table in read_tables(paths):
+        n_materials += len(table)
+        incomplete = table[table["reason"] != ""]
+        values = incomplete.drop(columns="reason")
+        found.append(incomplete[["reason"]].assign(has_values=values.notna().any(axis=1)))
+    return pd.concat(found).reset_index(), n_materials
+
+
 def _some_at_a_time(materials: Iterable[Material]) -> Iterator[list[Material]]:
     remaining = iter(materials)
     while some := list(itertools.islice(remaining, ROWS_AT_ONCE)):

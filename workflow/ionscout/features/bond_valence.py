@@ -35,7 +35,7 @@ from pymatgen.symmetry.analyzer import SpacegroupAnalyzer, SymmetryUndeterminedE
 
 from ionscout.config import BondValenceSettings
 from ionscout.errors import FeatureError
-from ionscout.features._base import Description, DescriptorSet, take_apart
+from ionscout.features._base import LEAST_DISTANCE_ANG, Description, DescriptorSet, take_apart
 from ionscout.features._landscape import interpolate, percolation_levels
 from ionscout.structures.oxidation import formal_charges
 
@@ -61,7 +61,6 @@ PERCOLATION_LIMIT_EV = 1.0
 HIGHEST_BARRIER_EV = 10.0
 
 _LITHIUM = "Li"
-_LEAST_DISTANCE_ANG = 0.5
 _SYMMETRY_ANG = 0.01
 _REFINEMENT = 3
 _LEAST_GRID_POINTS = 8
@@ -122,8 +121,8 @@ class BondValenceSet(DescriptorSet):
         species, _ = take_apart(structure)
         if all(specie.symbol != _LITHIUM for specie in species):
             raise FeatureError("no lithium")
-        if not structure.is_valid(tol=_LEAST_DISTANCE_ANG):
-            raise FeatureError(f"two atoms are closer than {_LEAST_DISTANCE_ANG:g} angstrom")
+        if not structure.is_valid(tol=LEAST_DISTANCE_ANG):
+            raise FeatureError(f"two atoms are closer than {LEAST_DISTANCE_ANG:g} angstrom")
         cell = with_formal_charges(_reduce(structure))
         if len(cell) > self.settings.max_sites:
             raise FeatureError(

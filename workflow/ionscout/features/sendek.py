@@ -17,7 +17,8 @@ surface of the closest atom between its ends, and its electronegativity that ato
 Packing fractions are integrated instead of sampled at random. In both conventions
 these four count all periodic images.
 
-A disordered crystal is described by the mean over random decorations.
+Of a disordered crystal, masses, volumes and densities follow from the occupancies; all
+else is the mean over random decorations, with the error of a sample of sixteen.
 """
 
 from __future__ import annotations
@@ -33,10 +34,12 @@ from ionscout.features._base import (
     Cell,
     Description,
     DescriptorSet,
+    Occupants,
     atomic_mass_u,
     electronegativity,
     list_occupants,
     most_electronegative,
+    refuse_overlap,
 )
 from ionscout.features._decoration import decorations
 from ionscout.features._neighbours import (
@@ -48,7 +51,7 @@ from ionscout.features._neighbours import (
 from ionscout.features._packing import (
     TIE_ANG,
     covalent_radius_ang,
-    ionic_radius_ang,
+    crystal_radius_ang,
     packing_fraction,
     straight_paths,
 )
@@ -104,12 +107,13 @@ class SendekSet(DescriptorSet):
     name = "sendek"
     source = "Sendek 2017, doi 10.1039/C6EE02697D"
     columns = PAPER_COLUMNS + TABLE_COLUMNS
+    packages = ("numpy", "pymatgen", "spglib")  # the published convention depends on the cell
 
     def __init__(self, settings: SendekSettings | None = None) -> None:
         self.settings = settings or SendekSettings()
 
     def describe(self, structure: Structure) -> Description:
-        """Describe a crystal; a disordered one by the mean over random decorations.
+        """Describe a crystal; the arrangement in a disordered one by random decorations.
 
         Parameters
         ----------
@@ -124,41 +128,53 @@ class SendekSet(DescriptorSet):
         Raises
         ------
         FeatureError
-            If the crystal is degenerate, has no lithium or nothing but lithium.
+            If the crystal is degenerate, or has no lithium or too little for its decorations.
         """
         is_published = self.settings.convention == "published"
         occupants = list_occupants(structure)
+        bulk = _bulk(occupants)
         if occupants.is_ordered:
-            values = _describe_ordered(occupants.species, occupants.cell, is_published)
-            return Description(values, _explain(values))
+            values = _arrangement(occupants.species, occupants.cell, is_published)
+            return self._in_order(bulk | values, {})
         drawn = [
-            list(_describe_ordered(species, cell, is_published).values())
+            _arrangement(species, cell, is_published, may_overlap=True)
             for species, cell in decorations(occupants)
         ]
-        values = dict(zip(self.columns, np.mean(drawn, axis=0).tolist(), strict=True))
-        spread = dict(zip(self.columns, np.std(drawn, axis=0).tolist(), strict=True))
-        return Description(values, _explain(values), spread)
+        columns = {name: [one[name] for one in drawn] for name in drawn[0]}
+        mean = {name: float(np.mean(values)) for name, values in columns.items()}
+        spread = {name: float(np.std(values)) for name, values in columns.items()}
+        return self._in_order(bulk | mean, dict.fromkeys(bulk, 0.0) | spread)
+
+    def _in_order(self, values: dict[str, float], spread: dict[str, float]) -> Description:
+        in_order = {name: values[name] for name in self.columns}
+        return Description(in_order, _explain(in_order), spread)
 
 
-def _describe_ordered(
-    species: list[Element | Species], cell: Cell, is_published: bool
+def _arrangement(
+    species: list[Element | Species],
+    cell: Cell,
+    is_published: bool,
+    *,
+    may_overlap: bool = False,
 ) -> dict[str, float]:
+    """Describe what depends on where the atoms are."""
     symbols = [specie.symbol for specie in species]
     lithium = np.array([symbol == "Li" for symbol in symbols])
     if not lithium.any():
-        raise FeatureError("no lithium")
+        raise FeatureError(f"too little lithium: none in a decoration of {len(symbols)} atoms")
     chi = np.array([electronegativity(symbol) for symbol in symbols])
     anion = most_electronegative(symbols)
     everything = np.ones_like(lithium)
     bonds = find_pairs(
         cell, everything, everything, BOND_CUTOFF_ANG, nearest_cells_only=is_published
     )
+    if not may_overlap:
+        refuse_overlap(bonds.distance_ang.min(initial=BOND_CUTOFF_ANG))
     nearest_lithium_ang = nearest_distance_ang(
         cell, lithium, lithium, known=bonds, nearest_cells_only=is_published
     )
     values = (
-        _bulk(symbols, cell.volume_ang3, lithium, anion, chi)
-        | _coordination(bonds, lithium, is_published)
+        _coordination(bonds, lithium, is_published)
         | _ionicity(bonds, lithium, chi, is_published)
         | _anion_shell(cell, bonds, anion, is_published)
         | _lithium_distances(cell, bonds, lithium, anion, is_published)
@@ -167,7 +183,7 @@ def _describe_ordered(
     values["llsd_ang"] = _mean(nearest_lithium_ang)
     values["rnc"] = _ratio(values["lnc"], values["snc"])
     values["rbi"] = _ratio(values["lbi"], values["sbi"])
-    return {name: values[name] for name in SendekSet.columns}
+    return values
 
 
 DESCRIPTORS = SendekSet
@@ -197,22 +213,25 @@ def _mean(values: np.ndarray) -> float:
     return float(values.mean()) if values.size else np.nan
 
 
-def _bulk(
-    symbols: list[str],
-    volume_ang3: float,
-    lithium: np.ndarray,
-    anion: np.ndarray,
-    chi: np.ndarray,
-) -> dict[str, float]:
-    """Masses, volumes and densities."""
-    mass_u = sum(atomic_mass_u(symbol) for symbol in symbols)
+def _bulk(occupants: Occupants) -> dict[str, float]:
+    """Describe what follows from the cell's volume and contents: masses, volumes, densities."""
+    symbols = [specie.symbol for specie in occupants.species]
+    lithium = np.array([symbol == "Li" for symbol in symbols])
+    if not lithium.any():
+        raise FeatureError("no lithium")
+    chi = np.array([electronegativity(symbol) for symbol in symbols])
+    anion = most_electronegative(symbols)
+    volume_ang3, number = occupants.cell.volume_ang3, occupants.occupancy
+    mass_u = number @ np.array([atomic_mass_u(symbol) for symbol in symbols])
     return {
-        "atomic_mass_u": mass_u / len(symbols),
-        "volume_per_atom_ang3": volume_ang3 / len(symbols),
+        "atomic_mass_u": mass_u / number.sum(),
+        "volume_per_atom_ang3": volume_ang3 / number.sum(),
         "density_g_cm3": mass_u / volume_ang3 * U_PER_ANG3_IN_G_CM3,
-        "lithium_density_ang_minus3": np.count_nonzero(lithium) / volume_ang3,
-        "volume_per_anion_ang3": volume_ang3 / np.count_nonzero(anion),
-        "sublattice_electronegativity_pauling": _mean(chi[~lithium]),
+        "lithium_density_ang_minus3": number[lithium].sum() / volume_ang3,
+        "volume_per_anion_ang3": volume_ang3 / number[anion].sum(),
+        "sublattice_electronegativity_pauling": _ratio(
+            number[~lithium] @ chi[~lithium], number[~lithium].sum()
+        ),
     }
 
 
@@ -314,7 +333,7 @@ def _radii_ang(
     radii = []
     for specie, of_anion, of_ion in zip(species, anion, is_ionic, strict=True):
         state = getattr(specie, "oxi_state", None)
-        ionic = ionic_radius_ang(specie.symbol, state, bool(of_anion)) if of_ion else None
+        ionic = crystal_radius_ang(specie.symbol, state, bool(of_anion)) if of_ion else None
         radii.append(ionic or covalent_radius_ang(specie.symbol))
     return np.array(radii)
 
