@@ -96,14 +96,32 @@ def voronoi_cells(cell: Cell, radii_ang: ArrayLike = 0.0) -> VoronoiCells:
         If a polyhedron has more faces or corners than any in a real crystal.
     """
     squared_radii = np.square(np.broadcast_to(np.asarray(radii_ang, float), len(cell.frac_coords)))
-    half_width = 0.51 * np.sqrt((cell.lattice_ang**2).sum()) + 0.1
-    spacing = np.cbrt(cell.volume_ang3 / len(cell.frac_coords))
     ok, *arrays = _all_cells(
-        cell.lattice_ang, cell.frac_coords, squared_radii, half_width, _FIRST_RADIUS * spacing
+        cell.lattice_ang, cell.frac_coords, squared_radii, start_lengths_ang(cell)
     )
     if not ok:
         raise FeatureError("an atom has too many Voronoi neighbours; do atoms overlap?")
     return VoronoiCells(*arrays)
+
+
+def start_lengths_ang(cell: Cell) -> tuple[float, float]:
+    """Lengths that the cutting of cells starts with.
+
+    Parameters
+    ----------
+    cell : Cell
+        Reduced.
+
+    Returns
+    -------
+    half_width_ang : float
+        Half the edge of a cube that holds any cell.
+    radius_ang : float
+        How far to look for neighbours first.
+    """
+    half_width_ang = 0.51 * np.sqrt((cell.lattice_ang**2).sum()) + 0.1
+    spacing_ang = np.cbrt(cell.volume_ang3 / len(cell.frac_coords))
+    return float(half_width_ang), float(_FIRST_RADIUS * spacing_ang)
 
 
 @numba.njit(cache=True)
@@ -156,7 +174,7 @@ def images(lattice, frac, origin, cutoff, excluded):
 
 
 @numba.njit(cache=True)
-def _all_cells(lattice, frac, squared_radii, half_width, first_radius):
+def _all_cells(lattice, frac, squared_radii, lengths):
     """Cut the cell of every atom and list all faces."""
     n_atoms = frac.shape[0]
     volume = np.zeros(n_atoms)
@@ -166,13 +184,12 @@ def _all_cells(lattice, frac, squared_radii, half_width, first_radius):
     area = np.empty(centre.size)
     first = np.zeros(centre.size + 1, dtype=np.int64)
     corner = np.empty((6 * centre.size, 3))
-    points = np.empty((_MAX_FACES, _MAX_CORNERS, 3))
-    sizes = np.empty(_MAX_FACES, dtype=np.int64)
-    owners = np.empty(_MAX_FACES, dtype=np.int64)
+    faces = empty_faces()
+    points, sizes, owners = faces
     count, ok = 0, True
     for i in range(n_atoms):
-        n_faces, index, vector, distance = _cut_cell(
-            lattice, frac, squared_radii, i, half_width, first_radius, points, sizes, owners
+        n_faces, index, _, vector, distance = cut_cell(
+            lattice, frac, squared_radii, frac[i], squared_radii[i], i, lengths, faces
         )
         if n_faces < 0:
             ok = False
@@ -212,18 +229,26 @@ def _all_cells(lattice, frac, squared_radii, half_width, first_radius):
 
 
 @numba.njit(cache=True)
-def _cut_cell(lattice, frac, squared_radii, i, half_width, cutoff, points, sizes, owners):
-    """Cut the cell of atom `i`; the number of faces is negative if there are too many."""
-    excess = squared_radii.max() - squared_radii[i]
+def cut_cell(lattice, frac, squared_radii, origin, squared_radius, excluded, lengths, faces):
+    """Cut the cell of a point among atoms, the home image of atom `excluded` left out.
+
+    `lengths` are those of `start_lengths_ang`. Writes into `faces` (`empty_faces`) the
+    corners from the point, how many there are, and the neighbour that the face belongs
+    to, negative for none. Returns the number of faces, negative if there are too many,
+    and the neighbours: indices, shifts, vectors and distances.
+    """
+    half_width, cutoff = lengths
+    points, sizes, owners = faces
+    excess = max(squared_radii.max() - squared_radius, 0.0)
     while True:
-        index, _, vector, distance = images(lattice, frac, frac[i], cutoff, i)
+        index, shift, vector, distance = images(lattice, frac, origin, cutoff, excluded)
         n_faces = _start_cube(points, sizes, owners, half_width)
         outermost = half_width * np.sqrt(3.0)
         needed = outermost + np.sqrt(outermost**2 + excess)
         for k in range(index.size):
             if distance[k] >= needed:
                 break
-            squared_difference = squared_radii[i] - squared_radii[index[k]]
+            squared_difference = squared_radius - squared_radii[index[k]]
             height = 0.5 * (distance[k] + squared_difference / distance[k])
             if height >= outermost:
                 continue
@@ -231,13 +256,23 @@ def _cut_cell(lattice, frac, squared_radii, i, half_width, cutoff, points, sizes
                 points, sizes, owners, n_faces, vector[k] / distance[k], height, k
             )
             if n_faces <= 0:
-                return n_faces, index, vector, distance
+                return n_faces, index, shift, vector, distance
             if was_cut:
                 outermost = _outermost(points, sizes, n_faces)
                 needed = outermost + np.sqrt(outermost**2 + excess)
         if needed <= cutoff:
-            return n_faces, index, vector, distance
+            return n_faces, index, shift, vector, distance
         cutoff = needed * 1.0001
+
+
+@numba.njit(cache=True)
+def empty_faces():
+    """Make room for the faces of a cell: corners, their numbers, and neighbours."""
+    return (
+        np.empty((_MAX_FACES, _MAX_CORNERS, 3)),
+        np.empty(_MAX_FACES, dtype=np.int64),
+        np.empty(_MAX_FACES, dtype=np.int64),
+    )
 
 
 @numba.njit(cache=True)
@@ -372,3 +407,30 @@ def _polygon_area(polygon, size):
         y += a[2] * b[0] - a[0] * b[2]
         z += a[0] * b[1] - a[1] * b[0]
     return 0.5 * np.sqrt(x * x + y * y + z * z)
+
+
+@numba.njit(cache=True)
+def solid_angle(polygon, size):
+    """Solid angle in steradian of a convex polygon that is seen from the origin.
+
+    Each triangle by van Oosterom and Strackee (1983), doi 10.1109/TBME.1983.325207.
+    """
+    total = 0.0
+    a = polygon[0]
+    length_a = np.sqrt((a * a).sum())
+    for k in range(1, size - 1):
+        b, c = polygon[k], polygon[k + 1]
+        length_b, length_c = np.sqrt((b * b).sum()), np.sqrt((c * c).sum())
+        triple = (
+            a[0] * (b[1] * c[2] - b[2] * c[1])
+            + a[1] * (b[2] * c[0] - b[0] * c[2])
+            + a[2] * (b[0] * c[1] - b[1] * c[0])
+        )
+        below = (
+            length_a * length_b * length_c
+            + (a * b).sum() * length_c
+            + (a * c).sum() * length_b
+            + (b * c).sum() * length_a
+        )
+        total += 2 * np.arctan2(abs(triple), below)
+    return total

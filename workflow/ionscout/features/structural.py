@@ -2,11 +2,15 @@
 
 The quantities are those that structural models of lithium conduction use; the papers in
 `source` name the kind, and the definitions here are ours, chosen so that every value is
-independent of the cell and, but for the counts of shared polyhedra, continuous in the
-positions:
+independent of the cell and, but for those that count or average over the corners of
+polyhedra, continuous in the positions:
 
-* coordination: Hoppe's effective coordination numbers (`_polyhedra.find_shells`);
-* shared polyhedra: `_polyhedra.count_shared`;
+* coordination of lithium: the anions that take more than 0.065 of the full solid angle,
+  which are the corners of its polyhedron (`_polyhedra.find_corners`);
+* shared polyhedra: of corners found likewise for the other cations
+  (`_polyhedra.count_shared`);
+* coordination of anions: Hoppe's effective coordination numbers
+  (`_polyhedra.find_shells`);
 * site volumes: unweighted Voronoi cells of all atoms;
 * bottlenecks: all atoms but lithium are spheres of Shannon's ionic radii, all lithium is
   taken out, and the radii are those of spheres that pass (`_percolation.find_channels`);
@@ -51,9 +55,9 @@ from ionscout.features._polyhedra import (
     CORNERS,
     EDGES,
     FACES,
-    Shells,
     coordination_numbers,
     count_shared,
+    find_corners,
     find_shells,
 )
 from ionscout.features._voronoi import reduce_cell, voronoi_cells
@@ -105,20 +109,22 @@ class StructuralSet(DescriptorSet):
 
     Means and (population) deviations are over the lithium or the anions of the crystal.
 
-    ``li_coordination`` and its ``_min`` and ``_max``: effective number of anions around a
-    lithium. ``li_anion_distance_ang`` and its ``_deviation``: over all lithium-anion
-    bonds, by weight. ``li_li_corners``, ``_edges``, ``_faces`` and the same with
-    ``li_cation``: lithium polyhedra, and polyhedra of other cations, that share so much
-    with that of a lithium, mean number a lithium. ``li_site_volume_ang3`` and its
-    ``_deviation``: Voronoi cell of a lithium; ``volume_per_li_ang3``: of the crystal.
-    ``hop_radius_ang`` and its ``_min``: largest sphere that gets from a lithium site to
-    any other or to its own image, the room at the site included, over the lithium.
-    ``free_radius_1d_ang`` to ``3d``: largest sphere that gets through the framework
-    without end in at least so many dimensions, through lithium sites or not.
+    ``li_coordination`` and its ``_min`` and ``_max``: number of corners of a lithium's
+    polyhedron. ``li_anion_distance_ang`` and its ``_deviation``: from lithium to these
+    corners, weighted by their solid angles. ``li_li_corners``, ``_edges``, ``_faces`` and
+    the same with ``li_cation``: lithium polyhedra, and polyhedra of other cations, that
+    share so much with that of a lithium, mean number a lithium. ``li_site_volume_ang3``
+    and its ``_deviation``: Voronoi cell of a lithium; ``volume_per_li_ang3``: of the
+    crystal. ``hop_radius_ang`` and its ``_min``: largest sphere that gets from a lithium
+    site to any other or to its own image, the room at the site included, over the
+    lithium. ``free_radius_1d_ang`` to ``3d``: largest sphere that gets through the
+    framework without end in at least so many dimensions, through lithium sites or not.
     ``cavity_radius_ang``: largest sphere that fits between the framework's atoms.
     ``anion_coordination`` and its ``_deviation``: effective number of anions around an
     anion; ``anion_anion_distance_ang``: the distance in that shell. ``anion_q4``,
-    ``anion_q6``, ``anion_w6``: order parameters; ``volume_per_anion_ang3``.
+    ``anion_q6``, ``anion_w6``: order parameters; ``volume_per_anion_ang3``: of the
+    crystal, per ion of negative oxidation state of whatever element (the column of this
+    name in `sendek` counts the most electronegative element alone).
     """
 
     name = "structural"
@@ -183,12 +189,12 @@ def _anions(species: list[Element | Species]) -> np.ndarray:
 
 def _lithium(cell: Cell, lithium: np.ndarray, anion: np.ndarray) -> dict[str, float]:
     """Anions around lithium, and the polyhedra that share them."""
-    shells = find_shells(cell, ~anion, anion)
-    of_lithium = Shells(*(column[lithium[shells.centre]] for column in shells))
-    number = coordination_numbers(of_lithium)
-    distance_ang, weight = of_lithium.distance_ang, of_lithium.weight
-    mean_ang = float(np.average(distance_ang, weights=weight))
-    variance = float(np.average((distance_ang - mean_ang) ** 2, weights=weight))
+    corners = find_corners(cell, ~anion, anion)
+    of_lithium = lithium[corners.centre]
+    number = np.bincount(corners.centre[of_lithium], minlength=len(lithium))[lithium]
+    distance_ang, share = corners.distance_ang[of_lithium], corners.share[of_lithium]
+    mean_ang = float(np.average(distance_ang, weights=share))
+    variance = float(np.average((distance_ang - mean_ang) ** 2, weights=share))
     values = {
         "li_coordination": float(number.mean()),
         "li_coordination_min": float(number.min()),
@@ -196,7 +202,7 @@ def _lithium(cell: Cell, lithium: np.ndarray, anion: np.ndarray) -> dict[str, fl
         "li_anion_distance_ang": mean_ang,
         "li_anion_distance_deviation_ang": variance**0.5,
     }
-    for kind, counts in count_shared(shells, lithium).items():
+    for kind, counts in count_shared(corners, lithium).items():
         values[f"li_{kind}_corners"] = float(counts[CORNERS - 1])
         values[f"li_{kind}_edges"] = float(counts[EDGES - 1])
         values[f"li_{kind}_faces"] = float(counts[FACES - 1])
