@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from pymatgen.core import Lattice, Structure
+from pymatgen.core import Element, Lattice, Structure
 from scipy import ndimage
 from scipy.spatial import ConvexHull, Voronoi
 
@@ -401,10 +403,20 @@ def test_noise_changes_little(name, noise_ang):
         ("Cl", 5.0, False, 0.12),
         ("O", -1.0, True, 1.40),
         ("S", 0.0, True, 1.84),
+        ("Eu", 2.0, False, 1.17),
+        ("Eu", 3.0, False, 0.947),
     ],
 )
 def test_radii_are_shannons(symbol, state, is_anion, expected):
     assert ionic_radius_ang(symbol, state, is_anion) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("is_anion", [True, False])
+def test_any_ion_has_a_radius_or_a_reason(is_anion):
+    for element in Element:
+        for state in range(-4, 8):
+            with suppress(FeatureError):
+                assert -0.5 < ionic_radius_ang(element.symbol, float(state), is_anion) < 3
 
 
 def test_missing_values_say_why():

@@ -269,14 +269,21 @@ def ionic_radius_ang(symbol: str, oxidation_state: float, is_anion: bool) -> flo
     Raises
     ------
     FeatureError
-        If the element has no radius of this sign, as P3- and H-.
+        If the element has no radius of this sign.
+
+    Notes
+    -----
+    Shannon tabulates no H-, C4-, Si4-, P3- and As3-, and other scales do not fit to his:
+    Pauling's 2.08 for H- is more than the Li-H distance in LiH, 2.04 angstrom. Nor is
+    there one value that fits: less Shannon's cation, LiH leaves 1.28 and KH 1.47. Crystals
+    of these anions go without.
     """
     element = Element(symbol)
     sign = -1.0 if is_anion else 1.0
     table = {
         float(state): _preferred_radius_ang(entries)
         for state, entries in element.data.get("Shannon radii", {}).items()
-        if float(state) * sign > 0
+        if state and float(state) * sign > 0  # pymatgen has one of europium without a state
     }
     if not table:
         fallback = element.average_anionic_radius if is_anion else element.average_cationic_radius
