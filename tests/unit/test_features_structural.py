@@ -14,7 +14,7 @@ from scipy.spatial import ConvexHull, Voronoi
 
 from ionscout.errors import FeatureError
 from ionscout.features._base import Cell
-from ionscout.features._percolation import find_channels
+from ionscout.features._percolation import find_channels, least_room
 from ionscout.features._polyhedra import coordination_numbers, find_shells
 from ionscout.features._voronoi import reduce_cell, voronoi_cells
 from ionscout.features.structural import DESCRIPTORS, StructuralSet, ionic_radius_ang
@@ -319,6 +319,29 @@ def test_ways_are_those_of_a_grid():
 
     assert crosses(channels.free_ang[2] - step_ang)
     assert not crosses(channels.free_ang[0] + step_ang / 2)
+
+
+@settings(max_examples=15, deadline=None)
+@given(st.integers(0, 2**32 - 1))
+def test_room_on_a_way_is_that_to_the_nearest_surface_of_all(seed):
+    cell = cell_of(random_crystal(seed))
+    radii_ang = np.random.default_rng(seed).uniform(0, 1.8, len(cell.frac_coords))
+    cells = voronoi_cells(cell, radii_ang)
+    owner = np.repeat(cells.centre, np.diff(cells.first_corner))
+    start, end = cells.corner_ang, np.roll(cells.corner_ang, -1, axis=0)
+    rows = np.flatnonzero(owner == np.roll(owner, -1))[::40]
+    room_ang = least_room(
+        cell.lattice_ang, cell.frac_coords, radii_ang, owner[rows], start[rows], end[rows]
+    )
+    shifts = np.stack(np.meshgrid(*[range(-3, 4)] * 3), axis=-1).reshape(-1, 1, 3)
+    atoms_ang = (cell.frac_coords + shifts) @ cell.lattice_ang
+    share = np.linspace(0, 1, 101)[:, None, None, None]
+    for row, found_ang in zip(rows, room_ang, strict=True):
+        origin_ang = cell.frac_coords[owner[row]] @ cell.lattice_ang
+        points_ang = origin_ang + start[row] + share * (end[row] - start[row])
+        least_ang = (np.linalg.norm(atoms_ang - points_ang, axis=-1) - radii_ang).min()
+        step_ang = np.linalg.norm(end[row] - start[row]) / 100
+        assert least_ang - step_ang / 2 - 1e-9 <= found_ang <= least_ang + 1e-9
 
 
 @pytest.mark.parametrize(

@@ -5,12 +5,17 @@ The channels are the edges of the radical Voronoi network of the framework, as i
 pass between the atoms around it; the widest way is found by joining edges in the order of
 their width, the widest first, until what is joined reaches its own periodic image.
 
-With equal radii the widest ways are exact. With unequal ones the edges of the radical
-network are not quite those farthest from all surfaces, so that radii are approximate.
-Of 11 ordered lithium crystals on a grid of 0.3 angstrom, the widest ways here were
-between 0.03 narrower and 0.12 angstrom wider than the grid's, which come closer on a
-finer grid; in two with cations exposed to large voids (Li3SbS3, LiSbO2) the largest
-cavity was 0.10 and 0.15 angstrom too small.
+The room along an edge is measured against all atoms nearby, so that no radius here is
+larger than the true one. With equal radii the widest ways are exact. With unequal ones the
+edges of the radical network are not quite those farthest from all surfaces, but where the
+room is r, the network of spheres inflated by r is exact; 0.2 angstrom suits wide and
+narrow ways (of 237 crystals, the mean loss of all five radii against the best of eleven
+inflations falls from 0.007 to 0.004 angstrom).
+
+Against a grid of 0.07 angstrom, which is up to 0.04 too low itself, the radii of 41 ordered
+lithium crystals were 0.01 to 0.03 angstrom larger in the median, and smaller by more than
+0.03 in four: free radii by up to 0.05 in three and by 0.16 in LiNiN, where the small cation
+stands beside the channel; the largest cavities by 0.05, 0.07 and 0.17.
 """
 
 from __future__ import annotations
@@ -25,6 +30,7 @@ from ionscout.features._voronoi import images, voronoi_cells
 if TYPE_CHECKING:
     from ionscout.features._base import Cell
 
+_INFLATION_ANG = 0.2
 _SAME_NODE_ANG = 1e-3
 _SAME_OWNER_ANG = 1e-3
 _SHIFT_BASE = 64
@@ -65,45 +71,37 @@ def find_channels(framework: Cell, radii_ang: np.ndarray, sites_frac: np.ndarray
     Returns
     -------
     Channels
-        Radii are negative where the spheres of the framework overlap on the way.
+        Radii are negative where the spheres of the framework overlap on the way; none is
+        larger than the true one.
 
     Raises
     ------
     FeatureError
         If the network cannot be built.
     """
-    cells = voronoi_cells(framework, radii_ang)
+    inflated_ang = radii_ang + _INFLATION_ANG
+    cells = voronoi_cells(framework, inflated_ang)
     owner = np.repeat(cells.centre, np.diff(cells.first_corner))
     corner = cells.corner_ang
     frac = corner @ np.linalg.inv(framework.lattice_ang) + framework.frac_coords[owner]
     node, shift, n_nodes = _merge(framework.lattice_ang, frac, _SAME_NODE_ANG)
     following = np.arange(1, len(corner) + 1)
     following[cells.first_corner[1:] - 1] = cells.first_corner[:-1]
-    site, row, owner_shift, site_ang = _link_sites(framework, radii_ang, sites_frac, owner)
+    site, row, owner_shift, site_ang = _link_sites(framework, inflated_ang, sites_frac, owner)
     ends = np.concatenate(
         [
             np.column_stack([node, node[following], shift[following] - shift]),
             np.column_stack([n_nodes + site, node[row], shift[row] + owner_shift]),
         ]
     )
-    width = np.concatenate(
-        [
-            _width(corner, corner[following], radii_ang[owner]),
-            _width(site_ang, corner[row], radii_ang[owner[row]]),
-        ]
-    )
+    edge = np.concatenate([np.arange(len(corner)), row])
+    start_ang = np.concatenate([corner, site_ang])
+    end_ang = np.concatenate([corner[following], corner[row]])
+    atoms = framework.lattice_ang, framework.frac_coords, radii_ang
+    width = least_room(*atoms, owner[edge], start_ang, end_ang)
     hop, free = _percolate(*_narrowest(ends, width), n_nodes, len(sites_frac))
-    room = np.full(n_nodes, np.inf)
-    np.minimum.at(room, node, np.linalg.norm(corner, axis=1) - radii_ang[owner])
+    room = least_room(*atoms, owner, corner, corner)
     return Channels(hop, free, float(room.max()))
-
-
-def _width(start_ang: np.ndarray, end_ang: np.ndarray, radii_ang: np.ndarray) -> np.ndarray:
-    """Least distance of segments from the surface of the sphere at the origin."""
-    along = end_ang - start_ang
-    squared = np.maximum((along**2).sum(axis=1), 1e-300)
-    share = np.clip(-(start_ang * along).sum(axis=1) / squared, 0, 1)
-    return np.linalg.norm(start_ang + share[:, None] * along, axis=1) - radii_ang
 
 
 def _link_sites(
@@ -143,6 +141,47 @@ def _narrowest(ends: np.ndarray, width: np.ndarray) -> tuple[np.ndarray, np.ndar
     width = np.minimum.reduceat(width[order], first)
     falling = np.argsort(-width, kind="stable")
     return ends[order][first][falling], width[falling]
+
+
+@numba.njit(cache=True)
+def least_room(lattice, frac, radii, owner, start, end):
+    """Least distance of segments from the surface of any atom.
+
+    `start` and `end` are seen from the atom `owner`, in whose radical cell a segment lies.
+    Where radii differ, that is not always the atom whose surface is the nearest.
+    """
+    width = np.empty(owner.size)
+    for atom in range(frac.shape[0]):
+        rows = np.flatnonzero(owner == atom)
+        farthest = 0.0
+        for row in rows:
+            farthest = max(farthest, (start[row] ** 2).sum(), (end[row] ** 2).sum())
+        cutoff = 2 * np.sqrt(farthest) + radii.max() - radii[atom]
+        index, _, vector, distance = images(lattice, frac, frac[atom], cutoff, -1)
+        for row in rows:
+            first, last = start[row], end[row]
+            farthest = np.sqrt(max((first**2).sum(), (last**2).sum()))
+            needed = 2 * farthest + radii.max() - radii[atom]
+            width[row] = np.inf
+            for k in range(index.size):
+                if distance[k] > needed:
+                    break
+                room = _distance_from_segment(vector[k], first, last) - radii[index[k]]
+                width[row] = min(width[row], room)
+    return width
+
+
+@numba.njit(cache=True)
+def _distance_from_segment(point, start, end):
+    squared = along = 0.0
+    for k in range(3):
+        squared += (end[k] - start[k]) ** 2
+        along += (end[k] - start[k]) * (point[k] - start[k])
+    share = min(max(along / max(squared, 1e-300), 0.0), 1.0)
+    total = 0.0
+    for k in range(3):
+        total += (start[k] + share * (end[k] - start[k]) - point[k]) ** 2
+    return np.sqrt(total)
 
 
 @numba.njit(cache=True)
