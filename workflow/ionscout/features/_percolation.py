@@ -9,13 +9,14 @@ The room along an edge is measured against all atoms nearby, so that no radius h
 larger than the true one. With equal radii the widest ways are exact. With unequal ones the
 edges of the radical network are not quite those farthest from all surfaces, but where the
 room is r, the network of spheres inflated by r is exact; 0.2 angstrom suits wide and
-narrow ways (of 237 crystals, the mean loss of all five radii against the best of eleven
+narrow ways (of 237 crystals, the mean loss of all five radii against the best of fourteen
 inflations falls from 0.007 to 0.004 angstrom).
 
 Against a grid of 0.07 angstrom, which is up to 0.04 too low itself, the radii of 41 ordered
 lithium crystals were 0.01 to 0.03 angstrom larger in the median, and smaller by more than
-0.03 in four: free radii by up to 0.05 in three and by 0.16 in LiNiN, where the small cation
-stands beside the channel; the largest cavities by 0.05, 0.07 and 0.17.
+0.03 in four: free radii by up to 0.05 in three and by 0.16 in LiNiN;
+the largest cavities by 0.05, 0.07 and 0.17. Radii below zero can
+lose more (0.10 in three dimensions in the LiCoS2 mp-753946).
 """
 
 from __future__ import annotations
