@@ -47,6 +47,7 @@ from ionscout.features._base import (
     Description,
     DescriptorSet,
     mark_anions,
+    refuse_overlap,
     take_apart,
 )
 from ionscout.features._neighbours import nearest_distance_ang
@@ -65,7 +66,6 @@ from ionscout.features._voronoi import reduce_cell, voronoi_cells
 if TYPE_CHECKING:
     from pymatgen.core import Species, Structure
 
-LEAST_DISTANCE_ANG = 0.5
 PREFERRED_COORDINATION = 6
 
 _ROMAN = ("I", "II", "III", "IV", "V", "VI", "VII", "VIII", "IX", "X", "XI", "XII", "XIV")
@@ -159,8 +159,7 @@ class StructuralSet(DescriptorSet):
         cell = reduce_cell(cell)
         everything = np.ones_like(lithium)
         nearest_ang = nearest_distance_ang(cell, everything, everything).min()
-        if nearest_ang < LEAST_DISTANCE_ANG:
-            raise FeatureError(f"two atoms are only {nearest_ang:.2g} angstrom apart")
+        refuse_overlap(nearest_ang)
         groups: dict[tuple[str, ...], Callable[[], dict[str, float]]] = {
             _LITHIUM_COLUMNS: lambda: _lithium(cell, lithium, _anions(species)),
             _VOLUME_COLUMNS: lambda: _volumes(cell, lithium),
