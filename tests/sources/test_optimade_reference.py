@@ -183,7 +183,7 @@ def test_filter_that_the_reference_server_refuses(few, tmp_path):
 
 
 def test_killed_pull_goes_on(few, tmp_path, monkeypatch):
-    monkeypatch.setattr(few, "fault", lambda path: time.sleep(0.2))
+    monkeypatch.setattr(few, "fault", lambda path: time.sleep(1.0))
     assert_kills_change_nothing(few, tmp_path, stops=[2])
 
 
