@@ -12,6 +12,8 @@ include: "workflow/rules/structures.smk"
 include: "workflow/rules/features.smk"
 include: "workflow/rules/labels.smk"
 include: "workflow/rules/models.smk"
+include: "workflow/rules/regression.smk"
+include: "workflow/rules/clusters.smk"
 include: "workflow/rules/screening.smk"
 include: "workflow/rules/candidates.smk"
 include: "workflow/rules/dynamics.smk"
@@ -23,6 +25,13 @@ rule all:
     default_target: True
     input:
         expand("results/{campaign}/report/index.html", campaign=CAMPAIGN.campaign),
+        regression_results,
+        expand("results/{campaign}/models/comparison.csv", campaign=CAMPAIGN.campaign),
+        expand(
+            "results/{campaign}/models/explanations/attribution.csv",
+            campaign=CAMPAIGN.campaign,
+        ),
+        expand("results/{campaign}/clusters/agreement.csv", campaign=CAMPAIGN.campaign),
         expand(
             "results/{campaign}/transport/conductivity.csv", campaign=CAMPAIGN.campaign
         ),

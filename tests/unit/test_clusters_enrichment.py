@@ -4,11 +4,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from ionscout.config import PromisingSettings
 from ionscout.models import enrich_clusters
-from ionscout.models.enrichment import ENRICHMENT_COLUMNS, correct_holm
+from ionscout.models.clusters.enrichment import ENRICHMENT_COLUMNS, correct_holm
 
 
-def enrich(cluster_of, fast_of, duplicate_of=None):
+def enrich(cluster_of, fast_of, duplicate_of=None, **promising):
     ids = list(cluster_of)
     clusters = pd.DataFrame(
         {"material_id": ids, "cluster": pd.array(list(cluster_of.values()), dtype="Int64")}
@@ -22,7 +23,13 @@ def enrich(cluster_of, fast_of, duplicate_of=None):
     )
     originals = duplicate_of or {}
     manifest = pd.DataFrame({"material_id": ids, "duplicate_of": [originals.get(i) for i in ids]})
-    return enrich_clusters(clusters, labels, manifest, fast_threshold_s_cm=1e-4)
+    return enrich_clusters(
+        clusters,
+        labels,
+        manifest,
+        fast_threshold_s_cm=1e-4,
+        promising=PromisingSettings(**promising),
+    )
 
 
 def test_p_values_by_hand():
@@ -62,6 +69,21 @@ def test_labels_that_say_nothing():
     nothing = enrich({}, {})
     assert nothing.empty
     assert list(nothing.columns) == ENRICHMENT_COLUMNS
+
+
+def test_what_is_promising_is_a_rule():
+    # Cluster 1 holds 5 labelled with all 4 fast ones, cluster 2 five slow, cluster 3 none.
+    cluster_of = {f"m{i}": 1 if i < 5 else 2 for i in range(10)} | {"u": 3}
+    fast_of = {f"m{i}": i < 4 for i in range(10)}
+    for rule, expected in [
+        ({}, [True, False, False]),
+        ({"max_p_value": 0.04}, [False, False, False]),
+        ({"min_labelled": 6}, [False, False, False]),
+        ({"rule": "fraction"}, [True, False, False]),
+        ({"rule": "fraction", "min_fraction_fast": 0.81}, [False, False, False]),
+    ]:
+        assert enrich(cluster_of, fast_of, **rule)["is_promising"].tolist() == expected
+    assert not enrich(cluster_of, {})["is_promising"].any()
 
 
 def test_random_labels_are_rarely_significant():

@@ -1,13 +1,20 @@
 import numpy as np
 import pandas as pd
 import pytest
-from scipy.cluster.hierarchy import dendrogram
+from scipy.cluster.hierarchy import dendrogram, fcluster, linkage
+from scipy.spatial.distance import pdist
 from sklearn.cluster import AgglomerativeClustering
 from sklearn.metrics import adjusted_rand_score
 
 from ionscout.config import ClusterSettings
 from ionscout.errors import ModelError
-from ionscout.models import cluster_materials, cluster_ward
+from ionscout.models import cluster_materials
+from ionscout.models.clusters._distances import condensed_distances
+from ionscout.models.clusters.ward import WardClustering
+
+
+def cluster_ward(features, n_clusters):
+    return cluster_materials("ward", features, ClusterSettings(n_clusters=n_clusters), seed=0)
 
 
 def patterns(rng, *, n=60, centres=4, spread=0.3):
@@ -19,7 +26,7 @@ def patterns(rng, *, n=60, centres=4, spread=0.3):
 
 def test_the_clusters_are_those_of_scikit_learn():
     features = patterns(np.random.default_rng(0), spread=3.0)
-    clusters, tree, ids = cluster_ward(features, 6)
+    clusters, tree, ids, _ = cluster_ward(features, 6)
     reference = AgglomerativeClustering(6, linkage="ward").fit(features.drop(columns="reason"))
     assert adjusted_rand_score(reference.labels_, clusters["cluster"].astype(int)) == 1
     assert tree.shape == (59, 4)
@@ -53,7 +60,7 @@ def test_the_order_of_the_rows_does_not_matter():
 
 def test_clusters_are_numbered_along_the_dendrogram():
     features = patterns(np.random.default_rng(4), spread=3.0)
-    clusters, tree, ids = cluster_ward(features, 5)
+    clusters, tree, ids, _ = cluster_ward(features, 5)
     leaves = dendrogram(tree, no_plot=True)["leaves"]
     number = clusters.set_index("material_id")["cluster"]
     along = [int(number[ids[leaf]]) for leaf in leaves]
@@ -64,7 +71,7 @@ def test_incomplete_rows_are_left_out_with_their_reason():
     features = patterns(np.random.default_rng(5), n=10)
     features.loc["m003", 0] = np.nan
     features.loc["m004", [1, "reason"]] = [np.nan, "no anions"]
-    clusters, tree, ids = cluster_ward(features, 3)
+    clusters, tree, ids, _ = cluster_ward(features, 3)
     table = clusters.set_index("material_id")
     assert len(table) == 10
     assert table.loc["m003", "reason"] == "descriptors are missing"
@@ -77,7 +84,7 @@ def test_incomplete_rows_are_left_out_with_their_reason():
 
 @pytest.mark.parametrize(("n", "k"), [(3, 3), (1, 1), (0, 0)])
 def test_fewer_materials_than_clusters_is_noted(n, k):
-    clusters, tree, ids = cluster_ward(patterns(np.random.default_rng(6), n=n), 7)
+    clusters, tree, ids, _ = cluster_ward(patterns(np.random.default_rng(6), n=n), 7)
     assert clusters["cluster"].nunique() == k
     assert tree.shape == (max(n - 1, 0), 4)
     assert len(ids) == n
@@ -95,9 +102,21 @@ def test_identical_patterns_share_a_cluster():
     assert (cluster_ward(features, 3).clusters["note"] == "").all()
 
 
-def test_clusterings_by_name():
-    features = patterns(np.random.default_rng(8), n=9)
-    by_name = cluster_materials("ward", features, ClusterSettings(n_clusters=3))
-    pd.testing.assert_frame_equal(by_name.clusters, cluster_ward(features, 3).clusters)
-    with pytest.raises(ModelError, match="no clustering 'x'; there are ward"):
-        cluster_materials("x", features, ClusterSettings())
+def test_unknown_clusterings_are_named():
+    with pytest.raises(ModelError, match=r"no clustering 'x'; there are .*ward"):
+        cluster_materials("x", patterns(np.random.default_rng(8), n=9), ClusterSettings(), seed=0)
+
+
+@pytest.mark.parametrize("n", [2, 37, 700])
+def test_distances_are_those_of_scipy(n):
+    x = np.random.default_rng(n).normal(size=(n, 30)) + 100
+    x[-1] = x[0]
+    np.testing.assert_allclose(condensed_distances(x), pdist(x), rtol=1e-9, atol=1e-12)
+    assert condensed_distances(x)[n - 2] == 0
+
+
+def test_the_dendrogram_is_that_of_scipy():
+    x = np.random.default_rng(9).normal(size=(80, 30))
+    ours = WardClustering(5).fit(x)
+    np.testing.assert_allclose(ours.linkage_, linkage(pdist(x), method="ward"), rtol=1e-9)
+    np.testing.assert_array_equal(ours.cut(3), fcluster(ours.linkage_, 3, "maxclust") - 1)

@@ -24,6 +24,9 @@ TINY = {
         }
     },
     "features": {"sets_after_gates": ["bond_valence"], "max_after_gates": 1},
+    "models": {"names": ["sendek2017", "logistic"]},
+    "clusters": {"names": ["ward"]},
+    "regression": {"names": ["gaussian_process"]},
     "screening": {"shortlist_size": 1, "gates": {"models": {"enabled": False}}},
     "dynamics": {
         "engine": "lennard-jones",

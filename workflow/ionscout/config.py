@@ -16,6 +16,7 @@ from pydantic import (
     Field,
     TypeAdapter,
     ValidationError,
+    field_validator,
     model_validator,
 )
 
@@ -190,7 +191,8 @@ class SendekSettings(Settings):
     convention: Literal["periodic", "published"] = Field(
         "periodic",
         description="All images and population deviations; or the 27 nearest cells and sample"
-        " deviations, as in the authors' own table.",
+        " deviations, as in the authors' own table, on the curated primitive cell: on another"
+        " cell than the authors' some columns differ for 1 to 4 crystals in a hundred.",
     )
 
 
@@ -229,11 +231,27 @@ class FeatureSettings(Settings):
     bond_valence: BondValenceSettings = BondValenceSettings()
 
 
+# The descriptor sets that each classifier reads; one line a classifier, as in models/registry.py.
+CLASSIFIER_SETS: dict[str, tuple[str, ...]] = {
+    "sendek2017": ("sendek",),
+    "logistic": ("sendek",),
+    "sendek_retrained": ("sendek",),
+    "linear_svm": ("elemental",),
+    "kernel_svm": ("sendek", "elemental"),
+    "forest": ("sendek", "elemental", "structural"),
+    "stack": ("sendek", "elemental", "structural"),
+    "esml": ("sendek", "elemental"),
+}
+ClassifierName = Literal[tuple(CLASSIFIER_SETS)]
+
+
 class ModelSettings(Settings):
     """Which classifiers judge whether a material conducts fast."""
 
-    names: list[Literal["sendek2017", "logistic"]] = Field(
-        ["sendek2017", "logistic"], min_length=1, description="Classifiers by name."
+    names: list[ClassifierName] = Field(
+        [name for name in CLASSIFIER_SETS if name != "stack"],
+        min_length=1,
+        description="Classifiers by name.",
     )
     fast_threshold_s_cm: float = Field(
         1e-4,
@@ -243,15 +261,114 @@ class ModelSettings(Settings):
     ridge_penalty: float = Field(
         1.0,
         gt=0,
-        description="L2 penalty of the retrained logistic regression, on standardised columns.",
+        description="L2 penalty of the logistic regressions, on standardised columns.",
     )
+    max_features: int | None = Field(
+        2,
+        ge=1,
+        description="Most descriptors in a subset that sendek_retrained searches; null searches"
+        " all 2^20, some minutes a fit and hours to validate.",
+    )
+    n_trees: int = Field(100, ge=1, description="Trees of the random forest.")
+    n_folds: int = Field(5, ge=2, description="Folds of each grouped cross-validation.")
+    n_repeats: int = Field(3, ge=1, description="Times that the groups are dealt out anew.")
+    n_randomisations: int = Field(
+        10, ge=2, description="Shuffles of the descriptors in the X-randomisation."
+    )
+
+
+# The clusterings and the descriptor set that each reads; see models/clusters/registry.py.
+CLUSTERING_SETS = {
+    "ward": "mxrd",
+    "spectral": "mxrd",
+    "bisection": "mxrd",
+    "anion_lattice": "structural",
+    "kmeans": "mxrd",
+    "global_kmeans": "mxrd",
+}
+
+
+class PromisingSettings(Settings):
+    """Which clusters are promising, by the known conductors in them."""
+
+    rule: Literal["enriched", "fraction"] = Field(
+        "enriched",
+        description="`enriched`: more fast conductors than chance would put there;"
+        " `fraction`: enough of the measured ones are fast.",
+    )
+    max_p_value: float = Field(
+        0.05, gt=0, le=1, description="Largest corrected p-value of an enriched cluster."
+    )
+    min_fraction_fast: float = Field(
+        0.5, gt=0, le=1, description="Least share of fast ones, by the rule `fraction`."
+    )
+    min_labelled: int = Field(3, ge=1, description="Fewest measured materials, by either rule.")
 
 
 class ClusterSettings(Settings):
     """Which clusterings group the materials."""
 
-    names: list[Literal["ward"]] = Field(["ward"], description="Clusterings by name.")
-    n_clusters: int = Field(7, ge=2, description="Number of clusters the dendrogram is cut into.")
+    names: list[Literal[tuple(CLUSTERING_SETS)]] = Field(
+        [name for name in CLUSTERING_SETS if name != "kmeans"],
+        description="Clusterings by name; the shortlist shows the clusters of the first.",
+    )
+    n_clusters: int | Literal["auto"] = Field(
+        7, description="Number of clusters, from 2; or `auto`, to choose it without labels."
+    )
+    criterion: Literal["silhouette", "gap", "stability"] = Field(
+        "silhouette", description="What `auto` chooses by."
+    )
+    max_clusters: int = Field(20, ge=2, description="Most clusters that `auto` looks at.")
+    n_neighbours: int = Field(
+        30, ge=2, description="Neighbours of a material in the graph of the spectral clusterings."
+    )
+    promising: PromisingSettings = PromisingSettings()
+
+    @field_validator("n_clusters", mode="before")
+    @classmethod
+    def _is_a_number_of_clusters(cls, value: Any) -> Any:
+        if value != "auto" and (type(value) is not int or value < 2):
+            raise ValueError("give a whole number from 2, or `auto`")
+        return value
+
+    def feature_set(self, clustering: str) -> str:
+        """Name the descriptor set that a clustering reads."""
+        return CLUSTERING_SETS[clustering]
+
+
+REGRESSOR_NAMES = ("svr", "pls", "gaussian_process", "forest", "average")
+
+
+class SplitSettings(Settings):
+    """A table of measured conductivities to learn from, and another to predict; see score_split."""
+
+    train: str = Field(description="Folder with train.csv, or the CSV, in OBELiX's columns.")
+    test: str | None = Field(
+        None, description="Folder with test.csv, or the CSV; its conductivities may be missing."
+    )
+
+
+class RegressionSettings(Settings):
+    """Which regressors predict the logarithm of the room-temperature conductivity."""
+
+    names: list[Literal[REGRESSOR_NAMES]] = Field(
+        list(REGRESSOR_NAMES), min_length=1, description="Regressors by name."
+    )
+    interval_level: float = Field(
+        0.9, gt=0, lt=1, description="Share of new measured values that an interval is to hold."
+    )
+    n_trees: int = Field(50, ge=1, description="Trees of a forest.")
+    n_bootstrap: int = Field(
+        25, ge=2, description="Bootstrap samples for the intervals of svr and pls."
+    )
+    n_inner_folds: int = Field(
+        4, ge=2, description="Grouped folds for the intervals of the other regressors."
+    )
+    n_folds: int = Field(5, ge=2, description="Folds of each cross-validation.")
+    n_repeats: int = Field(1, ge=1, description="Times that the groups are dealt out anew.")
+    split: SplitSettings | None = Field(
+        None, description="A split to be scored beside the campaign; none by default."
+    )
 
 
 class Gate(Settings):
@@ -438,6 +555,7 @@ class Campaign(Settings):
     structures: StructureSettings
     features: FeatureSettings = FeatureSettings()
     models: ModelSettings = ModelSettings()
+    regression: RegressionSettings = RegressionSettings()
     clusters: ClusterSettings = ClusterSettings()
     screening: ScreeningSettings = ScreeningSettings()
     dynamics: DynamicsSettings = DynamicsSettings()
@@ -455,6 +573,28 @@ class Campaign(Settings):
         except (TypeError, KeyError):
             return data
         return {**data, "structures": {**data["structures"], "sources": sources}}
+
+    @model_validator(mode="after")
+    def _classifiers_have_their_descriptors(self) -> Campaign:
+        for name in self.models.names:
+            for descriptors in CLASSIFIER_SETS[name]:
+                if descriptors not in self.features.sets:
+                    raise ValueError(
+                        f"models.names: {name!r} reads the descriptors {descriptors!r}, which"
+                        " features.sets lacks; add them there, or leave the classifier out"
+                    )
+        return self
+
+    @model_validator(mode="after")
+    def _clusterings_have_their_descriptors(self) -> Campaign:
+        for name in self.clusters.names:
+            descriptors = CLUSTERING_SETS[name]
+            if descriptors not in self.features.sets:
+                raise ValueError(
+                    f"clusters.names: {name!r} reads the descriptors {descriptors!r}, which"
+                    " features.sets lacks; add them there, or leave the clustering out"
+                )
+        return self
 
     @model_validator(mode="after")
     def _sources_fit_together(self) -> Campaign:

@@ -20,11 +20,11 @@ STAGE_VERSIONS = {
     "structures": 2,
     "features": 2,
     "labels": 2,
-    "models": 1,
+    "models": 2,
     "screening": 2,
     "dynamics": 1,
     "transport": 1,
-    "report": 3,
+    "report": 4,
 }
 
 

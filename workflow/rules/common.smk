@@ -8,7 +8,7 @@ from snakemake.exceptions import WorkflowError
 
 sys.path.insert(0, str(Path(workflow.basedir) / "workflow"))
 
-from ionscout.config import load_campaign
+from ionscout.config import CLASSIFIER_SETS, load_campaign
 from ionscout.errors import ConfigError
 from ionscout.job import end_with_parent
 from ionscout.stages import STAGE_VERSIONS
@@ -70,11 +70,47 @@ def described_in(wildcards):
     return f"../../envs/{name}.yaml"
 
 
+def feature_tables(models):
+    """The descriptor tables that some classifiers read."""
+    sets = sorted({name for model in models for name in CLASSIFIER_SETS[model]})
+    return [f"results/{{campaign}}/features/{name}/features.parquet" for name in sets]
+
+
+def split_files(wildcards):
+    """The tables of the split: what it learns from, and what it predicts."""
+    split = CAMPAIGN.regression.split
+    given = {"train": split.train, "test": split.test} if split else {}
+    return [
+        str(Path(path) / f"{name}.csv") if Path(path).is_dir() else path
+        for name, path in given.items()
+        if path
+    ]
+
+
+def regression_results(wildcards):
+    """What the campaign's regressors leave, and the split where one is given."""
+    names = [
+        *CAMPAIGN.regression.names,
+        *(["split"] if CAMPAIGN.regression.split else []),
+    ]
+    return [
+        f"results/{CAMPAIGN.campaign}/regression/{name}/metrics.csv" for name in names
+    ]
+
+
+def clustered_features(wildcards):
+    """The descriptor set that a clustering reads."""
+    name = CAMPAIGN.clusters.feature_set(wildcards.clustering)
+    return f"results/{wildcards.campaign}/features/{name}/features.parquet"
+
+
 def dump_dynamics(*keys):
     """Some keys of the dynamics section: what one rule depends on, so that no other key reruns it."""
     return CAMPAIGN.dynamics.model_dump(mode="json", include=set(keys))
 
 
+# Which models run is left out: another one reruns none of those that are there.
+MODEL_SETTINGS = CAMPAIGN.models.model_dump(mode="json", exclude={"names"})
 CELL_SETTINGS = dump_dynamics("min_image_distance_ang", "max_atoms")
 ENGINE_SETTINGS = dump_dynamics("chgnet", "gpaw")
 RUN_SETTINGS = dump_dynamics(

@@ -14,7 +14,7 @@ logger = start_job(snakemake.log[0], f"train_model {model}")
 
 trained = train_model(
     model,
-    pd.read_parquet(snakemake.input.features),
+    {Path(path).parent.name: pd.read_parquet(path) for path in snakemake.input.features},
     pd.read_parquet(snakemake.input.labels),
     pd.read_parquet(snakemake.input.manifest),
     ModelSettings(**snakemake.params.stage["models"]),
@@ -22,6 +22,7 @@ trained = train_model(
 )
 logger.info("%d probabilities", trained.predictions["probability"].notna().sum())
 Path(snakemake.output.model).write_text(json.dumps(trained.to_json(), indent=2))
-trained.metrics.to_csv(snakemake.output.metrics, index=False)
+for name in ("metrics", "curves", "coefficients", "importance"):
+    getattr(trained, name).to_csv(snakemake.output[name], index=False)
 trained.predictions.to_csv(snakemake.output.table, index=False)
 trained.predictions.to_parquet(snakemake.output.predictions)

@@ -26,8 +26,9 @@ UNDEFINED: Score = (math.nan, math.nan, math.nan)
 def score(y: np.ndarray, p: np.ndarray, groups: np.ndarray, *, seed: int) -> pd.DataFrame:
     """Compute every metric with its 95 % interval.
 
-    Fast is p >= 0.5. All intervals but that of the log loss take the materials
-    as independent.
+    Fast is p >= 0.5. Each interval takes the materials as independent, which those
+    of a group are not: where groups hold several, it is widened to hold the
+    percentile bootstrap over groups too.
 
     Parameters
     ----------
@@ -54,7 +55,35 @@ def score(y: np.ndarray, p: np.ndarray, groups: np.ndarray, *, seed: int) -> pd.
         log_loss(y, p, groups, seed=seed),
     )
     table = pd.DataFrame(values, columns=["value", "low", "high"])
+    if 1 < len(np.unique(groups)) < len(y):
+        low, high = _bootstrap(y, p, groups, seed=seed)
+        table["low"] = np.fmin(table["low"], low).where(table["value"].notna())
+        table["high"] = np.fmax(table["high"], high).where(table["value"].notna())
     return table.assign(metric=METRICS, n=len(y))
+
+
+def score_repeats(
+    y: np.ndarray, probabilities: np.ndarray, groups: np.ndarray, *, seed: int
+) -> pd.DataFrame:
+    """Average the scores, and the ends of their intervals, of a repeated cross-validation.
+
+    Repeats deal the same materials anew: they steady the score and narrow no interval.
+
+    Parameters
+    ----------
+    y, groups, seed
+        As in `score`.
+    probabilities : array of float, shape (n_repeats, n)
+        Held-out probability of fast.
+
+    Returns
+    -------
+    DataFrame
+        As `score` returns it.
+    """
+    tables = [score(y, p, groups, seed=seed) for p in probabilities]
+    mean = pd.concat(tables).groupby("metric", sort=False)[["value", "low", "high"]].mean()
+    return mean.reset_index().assign(n=tables[0]["n"].to_numpy())
 
 
 def misclassification(y: np.ndarray, p: np.ndarray) -> Score:
@@ -168,10 +197,69 @@ def log_loss(y: np.ndarray, p: np.ndarray, groups: np.ndarray, *, seed: int) -> 
     """
     if len(y) == 0:
         return UNDEFINED
-    losses = -np.log(np.clip(np.where(y, p, 1 - p), np.finfo(float).eps, 1))
-    names, member_of = np.unique(groups, return_inverse=True)
-    rng = np.random.default_rng(seed)
-    drawn = rng.multinomial(len(names), np.full(len(names), 1 / len(names)), size=N_BOOTSTRAP)
-    weights = drawn[:, member_of]
+    losses = losses_nats(y, p)
+    weights = draw_groups(groups, seed=seed)
     low, high = np.percentile(weights @ losses / weights.sum(axis=1), INTERVAL_PERCENT)
     return losses.mean(), low, high
+
+
+def _bootstrap(
+    y: np.ndarray, p: np.ndarray, groups: np.ndarray, *, seed: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Percentiles of every metric, in their order, when groups are drawn with replacement."""
+    weights = draw_groups(groups, seed=seed)
+    wrong = ((p >= 0.5) != y).astype(float)
+    fast, slow = weights[:, y], weights[:, ~y]
+    is_above = (p[y][:, np.newaxis] > p[~y]) + 0.5 * (p[y][:, np.newaxis] == p[~y])
+    with np.errstate(invalid="ignore"):
+        missed = fast @ wrong[y] / fast.sum(axis=1), slow @ wrong[~y] / slow.sum(axis=1)
+        pairs = fast.sum(axis=1) * slow.sum(axis=1)
+        area = np.einsum("ij,ij->i", fast @ is_above, slow) / pairs
+    every = weights.sum(axis=1)
+    metrics = (
+        weights @ wrong / every,
+        1 - np.mean(missed, axis=0),
+        area,
+        weights @ losses_nats(y, p) / every,
+    )
+    known = [values[np.isfinite(values)] for values in metrics]
+    ends = [np.percentile(v, INTERVAL_PERCENT) if len(v) else (np.nan, np.nan) for v in known]
+    low, high = np.transpose(ends)
+    return low, high
+
+
+def draw_groups(groups: np.ndarray, *, seed: int) -> np.ndarray:
+    """Draw groups with replacement, for a bootstrap.
+
+    Parameters
+    ----------
+    groups : array of shape (n,)
+        Rows that are drawn together.
+    seed : int
+        Seed of the drawing.
+
+    Returns
+    -------
+    array of int, shape (n_bootstrap, n)
+        How often each row is drawn.
+    """
+    names, member_of = np.unique(groups, return_inverse=True)
+    shares = np.full(len(names), 1 / len(names))
+    return np.random.default_rng(seed).multinomial(len(names), shares, size=N_BOOTSTRAP)[
+        :, member_of
+    ]
+
+
+def losses_nats(y: np.ndarray, p: np.ndarray) -> np.ndarray:
+    """Compute the negative log-likelihood of each row in nats.
+
+    Parameters
+    ----------
+    y, p
+        As in `misclassification`.
+
+    Returns
+    -------
+    array of float, shape (n,)
+    """
+    return -np.log(np.clip(np.where(y, p, 1 - p), np.finfo(float).eps, 1))

@@ -122,12 +122,13 @@ def _load(parameters: dict[str, Any]) -> Sendek2017Classifier:
 
 
 CLASSIFIER = Classifier(
-    feature_set="sendek",
     columns=SENDEK_COLUMNS,
     learns=False,
     build=lambda settings, seed: Sendek2017Classifier(),
     dump=_dump,
     load=_load,
+    linear=lambda _: (np.array([*COEFFICIENTS.values()]), INTERCEPT),
+    published=COEFFICIENTS,
     note=(
         f"published coefficients, nothing fitted here; of its {N_TRAINED_ON} training compounds"
         f" {len(TRAINED_ON)} are known here, so that an unseen one may be among the others"

@@ -7,168 +7,128 @@ same compounds: its scores carry names of their own and are no held-out ones.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import partial
+from dataclasses import replace
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
-from sklearn.base import BaseEstimator, clone
+from sklearn.base import BaseEstimator
 
-from ionscout.models.scores import INTERVAL_PERCENT, METRICS, misclassification, score
+from ionscout.config import ModelSettings
+from ionscout.models._folds import assign_folds
+from ionscout.models.curves import CURVE_COLUMNS, trace_calibration, trace_learning, trace_roc
+from ionscout.models.domain import Domain
+from ionscout.models.held_out import (
+    BaseRateClassifier,
+    Fold,
+    base_rate,
+    fit_folds,
+    gather_held_out,
+)
+from ionscout.models.scores import (
+    INTERVAL_PERCENT,
+    METRICS,
+    Score,
+    misclassification,
+    score_repeats,
+)
 from ionscout.models.training_set import TrainingSet
+from ionscout.models.uncertainty import (
+    hold_out_uncertainty,
+    score_uncertainty,
+    tabulate_uncertainty,
+)
 
 METRIC_COLUMNS = ["model", "metric", "value", "low", "high", "n", "note"]
 CONSTANT = "constant"
 X_RANDOMISED = "x_randomised_misclassification"
-N_RANDOMISATIONS = 20
-
-HeldOut = Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray]
+SCHEMES = ("loo", "grouped_system", "grouped_framework")
 
 
-def base_rate(y: np.ndarray) -> float:
-    """Probability of fast by Laplace's rule of succession, (n_fast + 1) / (n + 2).
+class Validation(NamedTuple):
+    """How well a classifier judges what it has not seen.
 
-    Parameters
+    Attributes
     ----------
-    y : array of bool, shape (n,)
-        True for fast.
-
-    Returns
-    -------
-    float
-        Never 0 or 1, so that its log loss stays finite.
+    metrics : DataFrame
+        Columns model, metric, value, low, high, n, note.
+    curves : DataFrame
+        Columns model, kind, series, x, y, low, high, n; see `ionscout.models.curves`.
+    probability_loo : array of float, shape (n,)
+        Leave-one-out probability of fast; NaN for a published model.
+    doubts : DataFrame, n rows
+        As `hold_out_uncertainty` returns it.
+    folds : list of Fold
+        Those of the first cross-validation grouped by chemical system.
     """
-    return (np.count_nonzero(y) + 1) / (len(y) + 2)
 
-
-def held_out_probabilities(
-    estimator: BaseEstimator | None, x: np.ndarray, y: np.ndarray, groups: np.ndarray
-) -> np.ndarray:
-    """Predict each group by a model fitted on all others.
-
-    Parameters
-    ----------
-    estimator : scikit-learn classifier or None
-        Cloned and fitted in each fold. None stands for the constant baseline.
-        A fold whose training part has one class only is predicted by `base_rate` too.
-    x : array of shape (n, n_columns)
-        Descriptors.
-    y : array of bool, shape (n,)
-        True for fast.
-    groups : array of shape (n,)
-        Rows of one group are held out together; n distinct values make it leave-one-out.
-
-    Returns
-    -------
-    array of float, shape (n,)
-        Probability of fast; NaN where a single group leaves nothing to learn from.
-    """
-    probabilities = np.full(len(y), np.nan)
-    for group in np.unique(groups):
-        test = groups == group
-        train = ~test
-        if not train.any():
-            continue
-        if estimator is None or y[train].all() or not y[train].any():
-            probabilities[test] = base_rate(y[train])
-        else:
-            model = clone(estimator).fit(x[train], y[train])
-            probabilities[test] = model.predict_proba(x[test])[:, 1]
-    return probabilities
-
-
-def published_probabilities(
-    estimator: BaseEstimator, x: np.ndarray, y: np.ndarray, groups: np.ndarray
-) -> np.ndarray:
-    """Predict by a model that learns nothing: leaving rows out changes nothing.
-
-    Parameters
-    ----------
-    estimator, x, y, groups
-        As in `held_out_probabilities`; y and groups are not used.
-
-    Returns
-    -------
-    array of float, shape (n,)
-        Probability of fast.
-    """
-    return estimator.predict_proba(x)[:, 1]
-
-
-def randomised_misclassification(
-    held_out: HeldOut, x: np.ndarray, y: np.ndarray, *, seed: int
-) -> tuple[float, float, float]:
-    """Misclassification when descriptors are shuffled between materials.
-
-    Parameters
-    ----------
-    held_out : callable
-        (x, y, groups) -> probabilities; called with every material a group of its own.
-    x : array of shape (n, n_columns)
-        Descriptors; whole rows are shuffled.
-    y : array of bool, shape (n,)
-        True for fast.
-    seed : int
-        Seed of the shuffles.
-
-    Returns
-    -------
-    mean, low, high : float
-        Over 20 shuffles; low and high enclose 95 % of them.
-    """
-    rng = np.random.default_rng(seed)
-    rows = np.arange(len(y))
-    rates = [
-        misclassification(y, held_out(x[rng.permutation(rows)], y, rows))[0]
-        for _ in range(N_RANDOMISATIONS)
-    ]
-    return float(np.mean(rates)), *map(float, np.percentile(rates, INTERVAL_PERCENT))
+    metrics: pd.DataFrame
+    curves: pd.DataFrame
+    probability_loo: np.ndarray
+    doubts: pd.DataFrame
+    folds: list[Fold]
 
 
 def validate(
-    name: str, held_out: HeldOut, training: TrainingSet, *, note: str, seed: int
-) -> tuple[pd.DataFrame, np.ndarray]:
-    """Score a classifier by leave-one-out and by leave-one-chemical-system-out.
+    name: str,
+    estimator: BaseEstimator,
+    training: TrainingSet,
+    settings: ModelSettings,
+    *,
+    read: np.ndarray,
+    note: str,
+    seed: int,
+) -> Validation:
+    """Score a classifier by leave-one-out and by grouped cross-validations.
 
     Parameters
     ----------
     name : str
         The classifier's.
-    held_out : callable
-        (x, y, groups) -> held-out probabilities, shape (n,).
+    estimator : scikit-learn classifier
+        Unfitted.
     training : TrainingSet
         The labelled materials.
+    settings : ModelSettings
+        Numbers of folds, repeats and shuffles.
+    read : array of int
+        Positions of the columns that it judges by.
     note : str
         Goes beside each of its scores.
     seed : int
-        Seed of bootstrap and shuffles.
+        Seed of folds, bootstrap and shuffles.
 
     Returns
     -------
-    metrics : DataFrame
-        Columns model, metric, value, low, high, n, note. A metric is prefixed
-        by `loo_` (each material left out alone) or `grouped_` (with all others
-        of its chemical system); rows with the model `constant` are the
-        baseline of the same folds. Without usable labels the values are NaN
-        and the note is the reason.
-    probability_loo : array of float, shape (n,)
-        Leave-one-out probability of fast.
+    Validation
+        A metric is prefixed by `loo_` (each material left out alone),
+        `grouped_system_` or `grouped_framework_` (repeated k-fold cross-validation in
+        which no chemical system, or anion framework, is on both sides); rows with the
+        model `constant` are the baseline of the same folds. Others are of the
+        X-randomisation, and `score_uncertainty`'s. Without usable labels the values are
+        NaN and the note is the reason.
     """
-    x, y = training.x, training.y
     if training.unusable:
-        empty = _empty_metrics(name, ("loo", "grouped"), training.unusable)
-        return empty, np.full(len(y), np.nan)
-    alone, system = np.arange(len(y)), training.chemical_system
-    probability_loo = held_out(x, y, alone)
-    tables = [
-        _compare(name, f"{scheme}_", y, p, groups, note=note, seed=seed)
-        for scheme, groups, p in (
-            ("loo", alone, probability_loo),
-            ("grouped", system, held_out(x, y, system)),
-        )
+        return _nothing(_empty_metrics(name, SCHEMES, training.unusable), training)
+    alone = np.arange(len(training.y))
+    loo = gather_held_out(fit_folds(estimator, training, alone), training.x)
+    constant = _hold_out(BaseRateClassifier(), training, alone)
+    tables = [_compare(name, "loo_", training.y, loo[None], constant[None], alone, seed=seed)]
+    by_system, folds = _cross_validate(name, estimator, training, settings, "system", seed=seed)
+    by_framework, _ = _cross_validate(name, estimator, training, settings, "framework", seed=seed)
+    doubts = hold_out_uncertainty(estimator, training, folds, read, seed=seed)
+    tables += [
+        by_system,
+        by_framework,
+        randomise(name, estimator, training, settings, seed=seed),
+        _rank_errors(name, training, doubts, seed=seed),
     ]
-    tables.append(_shuffle(name, held_out, training, note=note, seed=seed))
-    return pd.concat(tables, ignore_index=True), probability_loo
+    curves = [
+        *_trace(training.y, loo, "loo"),
+        *_trace(training.y, doubts["probability"].to_numpy(), "grouped_system"),
+        trace_learning(estimator, training, folds, seed=seed),
+    ]
+    return Validation(_note(tables, name, note), _name(curves, name), loo, doubts, folds)
 
 
 def validate_published(
@@ -176,52 +136,128 @@ def validate_published(
     estimator: BaseEstimator,
     training: TrainingSet,
     seen: np.ndarray,
+    settings: ModelSettings,
     *,
     note: str,
     seed: int,
-) -> pd.DataFrame:
+) -> Validation:
     """Score a classifier as its authors fitted it.
 
     Parameters
     ----------
-    name : str
-        The classifier's.
+    name, training, settings, seed
+        As in `validate`.
     estimator : scikit-learn classifier
         Fitted.
-    training : TrainingSet
-        The labelled materials.
     seen : array of bool, shape (n,)
         Did the authors fit it to a compound of this formula?
     note : str
         Goes beside each of its scores, after the number of compounds seen.
-    seed : int
-        Seed of bootstrap and shuffles.
 
     Returns
     -------
-    DataFrame
-        Columns as in `validate`. A metric is prefixed by `published_` (all
-        labelled materials, those seen by the authors included) or by
-        `published_unseen_` (the others); rows with the model `constant` are the
-        leave-one-out baseline of the same materials. The misclassification with
-        shuffled descriptors is that of all labelled materials.
+    Validation
+        A metric is prefixed by `published_` (all labelled materials, those seen by the
+        authors included) or by `published_unseen_` (the others); rows with the model
+        `constant` are the leave-one-out baseline of the same materials. The
+        misclassification with shuffled descriptors is that of all labelled materials.
     """
     if training.unusable:
-        return _empty_metrics(name, ("published", "published_unseen"), training.unusable)
-    x, y = training.x, training.y
+        empty = _empty_metrics(name, ("published", "published_unseen"), training.unusable)
+        return _nothing(empty, training)
+    x, y, alone = training.x, training.y, np.arange(len(training.y))
     note = (
         f"{np.count_nonzero(seen)} of the {len(y)} labelled materials are in its training set,"
         f" judged by formula alone, whatever the polymorph; a doped or disordered variant counts"
         f" as unseen; {note}"
     )
-    predict = partial(published_probabilities, estimator)
-    tables = []
+    p = estimator.predict_proba(x)[:, 1]
+    tables, curves = [], []
     for scheme, rows in (("published", np.ones(len(y), bool)), ("published_unseen", ~seen)):
-        alone = np.arange(np.count_nonzero(rows))
-        p = predict(x[rows], y[rows], alone)
-        tables.append(_compare(name, f"{scheme}_", y[rows], p, alone, note=note, seed=seed))
-    tables.append(_shuffle(name, predict, training, note=note, seed=seed))
-    return pd.concat(tables, ignore_index=True)
+        constant = _constant_of(y[rows])
+        pair = (p[rows][None], constant[None], np.arange(len(constant)))
+        tables.append(_compare(name, f"{scheme}_", y[rows], *pair, seed=seed))
+        curves += _trace(y[rows], p[rows], scheme)
+    tables.append(randomise(name, estimator, training, settings, seed=seed))
+    distance = np.full(len(y), np.nan)
+    if np.count_nonzero(seen) > 1 and not seen.all():
+        distance[~seen] = Domain.around(x[seen]).distance(x[~seen])
+    doubts = tabulate_uncertainty(p, np.full(len(y), np.nan), distance).assign(probability=p)
+    tables.append(_rank_errors(name, training, doubts, seed=seed))
+    folds = [Fold(alone[:0], alone, estimator)]
+    none = np.full(len(y), np.nan)
+    return Validation(_note(tables, name, note), _name(curves, name), none, doubts, folds)
+
+
+def randomise(
+    name: str,
+    estimator: BaseEstimator,
+    training: TrainingSet,
+    settings: ModelSettings,
+    *,
+    seed: int,
+) -> pd.DataFrame:
+    """Score models of descriptors that were shuffled between the materials.
+
+    Parameters
+    ----------
+    name, estimator, training, settings, seed
+        As in `validate`.
+
+    Returns
+    -------
+    DataFrame
+        A row of the misclassification, the mean over the shuffles with the range of 95 %
+        of them, in k-fold cross-validation by material; the constant's of the same folds.
+    """
+    rng = np.random.default_rng(seed)
+    rates: dict[str, list[float]] = {name: [], CONSTANT: []}
+    for shuffle in range(settings.n_randomisations):
+        shuffled = replace(training, x=training.x[rng.permutation(len(training.y))])
+        alone = np.arange(len(training.y))
+        folds = assign_folds(training.y, alone, settings.n_folds, seed=seed + shuffle)
+        for model, method in ((name, estimator), (CONSTANT, BaseRateClassifier())):
+            p = _hold_out(method, shuffled, folds)
+            rates[model].append(misclassification(training.y, p)[0])
+    note = f"{settings.n_randomisations} shuffles in {settings.n_folds} folds, the range of 95 %"
+    rows = [(model, X_RANDOMISED, *_range(values)) for model, values in rates.items()]
+    table = pd.DataFrame(rows, columns=METRIC_COLUMNS[:5])
+    return table.assign(n=len(training.y), note=note)
+
+
+def _range(values: list[float]) -> Score:
+    return float(np.mean(values)), *map(float, np.percentile(values, INTERVAL_PERCENT))
+
+
+def _cross_validate(
+    name: str,
+    estimator: BaseEstimator,
+    training: TrainingSet,
+    settings: ModelSettings,
+    kind: str,
+    *,
+    seed: int,
+) -> tuple[pd.DataFrame, list[Fold]]:
+    """Score by repeated k-fold cross-validation; the folds of the first repeat beside."""
+    groups = training.systems if kind == "system" else training.frameworks
+    dealt = [
+        assign_folds(training.y, groups, settings.n_folds, seed=seed + repeat)
+        for repeat in range(settings.n_repeats)
+    ]
+    fits = [fit_folds(estimator, training, folds) for folds in dealt]
+    p = np.stack([gather_held_out(fit, training.x) for fit in fits])
+    constant = np.stack([_hold_out(BaseRateClassifier(), training, folds) for folds in dealt])
+    table = _compare(name, f"grouped_{kind}_", training.y, p, constant, groups, seed=seed)
+    return table, fits[0]
+
+
+def _hold_out(estimator: BaseEstimator, training: TrainingSet, folds: np.ndarray) -> np.ndarray:
+    return gather_held_out(fit_folds(estimator, training, folds), training.x)
+
+
+def _constant_of(y: np.ndarray) -> np.ndarray:
+    """Compute the leave-one-out base rates of some materials, shape (n,)."""
+    return np.array([base_rate(np.delete(y, i)) for i in range(len(y))])
 
 
 def _compare(
@@ -229,26 +265,16 @@ def _compare(
     prefix: str,
     y: np.ndarray,
     p: np.ndarray,
+    constant: np.ndarray,
     groups: np.ndarray,
     *,
-    note: str,
     seed: int,
 ) -> pd.DataFrame:
-    """Put the scores of a model above those of the constant baseline of the same folds."""
-    constant = held_out_probabilities(None, p[:, np.newaxis], y, groups)
-    of_model = score(y, p, groups, seed=seed).assign(model=name, note=note)
-    of_constant = _tie_constant(score(y, constant, groups, seed=seed)).assign(model=CONSTANT)
-    table = pd.concat([of_model, of_constant], ignore_index=True)
+    """Put the scores of a model above those of the constant baseline; p is (n_repeats, n)."""
+    of_model = score_repeats(y, p, groups, seed=seed).assign(model=name, note="")
+    of_constant = _tie_constant(score_repeats(y, constant, groups, seed=seed))
+    table = pd.concat([of_model, of_constant.assign(model=CONSTANT)], ignore_index=True)
     return table.assign(metric=prefix + table["metric"])[METRIC_COLUMNS]
-
-
-def _shuffle(
-    name: str, held_out: HeldOut, training: TrainingSet, *, note: str, seed: int
-) -> pd.DataFrame:
-    """Make the row of the misclassification with shuffled descriptors."""
-    rates = randomised_misclassification(held_out, training.x, training.y, seed=seed)
-    row = (name, X_RANDOMISED, *rates, len(training.y), note)
-    return pd.DataFrame([row], columns=METRIC_COLUMNS)
 
 
 def _tie_constant(table: pd.DataFrame) -> pd.DataFrame:
@@ -256,6 +282,37 @@ def _tie_constant(table: pd.DataFrame) -> pd.DataFrame:
     is_auc = (table["metric"] == "roc_auc") & table["value"].notna()
     table.loc[is_auc, ["value", "low", "high"]] = 0.5
     return table.assign(note=np.where(is_auc, "by definition: a constant ranks nothing", ""))
+
+
+def _rank_errors(
+    name: str, training: TrainingSet, doubts: pd.DataFrame, *, seed: int
+) -> pd.DataFrame:
+    scores = score_uncertainty(training.y, doubts, training.systems, seed=seed)
+    return scores.assign(model=name, note="")[METRIC_COLUMNS]
+
+
+def _trace(y: np.ndarray, p: np.ndarray, series: str) -> list[pd.DataFrame]:
+    return [trace_roc(y, p, series), trace_calibration(y, p, series)]
+
+
+def _note(tables: list[pd.DataFrame], name: str, note: str) -> pd.DataFrame:
+    """Join the tables of metrics; the classifier's note goes beside its scores without one."""
+    table = pd.concat(tables, ignore_index=True)
+    table.loc[(table["model"] == name) & (table["note"] == ""), "note"] = note
+    return table[METRIC_COLUMNS]
+
+
+def _name(curves: list[pd.DataFrame], name: str) -> pd.DataFrame:
+    parts = [curve for curve in curves if len(curve)]
+    if not parts:
+        return pd.DataFrame(columns=CURVE_COLUMNS)
+    return pd.concat(parts, ignore_index=True).assign(model=name)[CURVE_COLUMNS]
+
+
+def _nothing(metrics: pd.DataFrame, training: TrainingSet) -> Validation:
+    none = np.full(len(training.y), np.nan)
+    doubts = tabulate_uncertainty(none, none, none).assign(probability=none)
+    return Validation(metrics, pd.DataFrame(columns=CURVE_COLUMNS), none, doubts, [])
 
 
 def _empty_metrics(name: str, schemes: tuple[str, ...], reason: str) -> pd.DataFrame:

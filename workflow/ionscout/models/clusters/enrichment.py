@@ -6,7 +6,9 @@ import numpy as np
 import pandas as pd
 from scipy.stats import hypergeom
 
-from ionscout.labels import duplicate_groups, known_classes
+from ionscout.config import PromisingSettings
+from ionscout.labels import known_classes
+from ionscout.models.clusters._labelled import one_of_each_group
 
 ENRICHMENT_COLUMNS = [
     "cluster",
@@ -17,6 +19,7 @@ ENRICHMENT_COLUMNS = [
     "expected_fraction",
     "p_value",
     "p_value_corrected",
+    "is_promising",
 ]
 
 
@@ -26,6 +29,7 @@ def enrich_clusters(
     manifest: pd.DataFrame,
     *,
     fast_threshold_s_cm: float,
+    promising: PromisingSettings,
 ) -> pd.DataFrame:
     """Test each cluster for more fast conductors than chance would put there.
 
@@ -50,13 +54,16 @@ def enrich_clusters(
         Columns material_id and duplicate_of.
     fast_threshold_s_cm : float
         Conductivity in S/cm from which a material is fast.
+    promising : PromisingSettings
+        Which clusters are promising; see `mark_promising`.
 
     Returns
     -------
     DataFrame
         One row a cluster: cluster, n_materials (duplicates included),
         n_labelled, n_fast, fraction_fast, expected_fraction (K / N), p_value,
-        p_value_corrected; NaN where the cluster has no labelled material.
+        p_value_corrected (NaN where the cluster has no labelled material) and
+        is_promising.
 
     References
     ----------
@@ -64,10 +71,7 @@ def enrich_clusters(
     """
     placed = clusters.dropna(subset="cluster").set_index("material_id")["cluster"].astype(int)
     fast = known_classes(labels, fast_threshold_s_cm=fast_threshold_s_cm)
-    groups = duplicate_groups(manifest)
-    known = [i for i in groups.index if i in fast.index and i in placed.index]
-    known.sort(key=lambda i: (groups[i], groups[i] != i, i))
-    known = groups.loc[known].drop_duplicates().index
+    known = one_of_each_group(placed.index.intersection(fast.index), manifest)
     labelled = pd.DataFrame({"cluster": placed.loc[known], "fast": fast.loc[known]})
     by_cluster = labelled.groupby("cluster")["fast"]
     table = placed.value_counts().sort_index().rename("n_materials").to_frame()
@@ -79,7 +83,31 @@ def enrich_clusters(
     chance = hypergeom.sf(table["n_fast"] - 1, n, n_fast, table["n_labelled"])
     table["p_value"] = np.where(table["n_labelled"] > 0, chance, np.nan)
     table["p_value_corrected"] = correct_holm(table["p_value"].to_numpy(dtype=float))
+    table["is_promising"] = mark_promising(table, promising)
     return table.rename_axis("cluster").reset_index()[ENRICHMENT_COLUMNS]
+
+
+def mark_promising(enrichment: pd.DataFrame, promising: PromisingSettings) -> pd.Series:
+    """Tell which clusters are promising, by the campaign's rule.
+
+    Parameters
+    ----------
+    enrichment : DataFrame
+        Columns n_labelled, fraction_fast and p_value_corrected.
+    promising : PromisingSettings
+        `enriched`: a small corrected p-value; `fraction`: a large share of fast ones. Either
+        asks for enough labelled materials.
+
+    Returns
+    -------
+    Series of bool
+        In the order of `enrichment`.
+    """
+    if promising.rule == "enriched":
+        is_good = enrichment["p_value_corrected"] <= promising.max_p_value
+    else:
+        is_good = enrichment["fraction_fast"] >= promising.min_fraction_fast
+    return is_good & (enrichment["n_labelled"] >= promising.min_labelled)
 
 
 def correct_holm(p_values: np.ndarray) -> np.ndarray:

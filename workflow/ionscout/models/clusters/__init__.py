@@ -1,0 +1,1 @@
+"""Clusterings: who resembles whom, told without labels, and what the labels say of it."""

@@ -1,0 +1,157 @@
+"""Scores of held-out predictions, each with a 95 % interval by the bootstrap over groups."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+from scipy.stats import rankdata
+
+from ionscout.models.regression.censoring import signed_errors
+
+METRICS = (
+    "mae",
+    "mae_bounds_as_values",
+    "rmse",
+    "r2_bounds_as_values",
+    "spearman",
+    "roc_auc",
+    "coverage",
+)
+N_BOOTSTRAP = 1000
+TINY = 1e-12
+INTERVAL_PERCENT = (2.5, 97.5)
+
+
+class Measured(NamedTuple):
+    """What was measured.
+
+    Attributes
+    ----------
+    y : array of float, shape (n,)
+    is_upper_bound : array of bool, shape (n,)
+        Where the value itself is only known to be smaller.
+    """
+
+    y: np.ndarray
+    is_upper_bound: np.ndarray
+
+
+class Predicted(NamedTuple):
+    """Predictions of the same materials, one row a repetition.
+
+    Attributes
+    ----------
+    value, low, high : array of float, shape (n_repeats, n)
+        Prediction, and the ends of its interval.
+    """
+
+    value: np.ndarray
+    low: np.ndarray
+    high: np.ndarray
+
+
+def score(
+    measured: Measured,
+    predicted: Predicted,
+    groups: np.ndarray,
+    *,
+    threshold: float | None,
+    seed: int,
+) -> pd.DataFrame:
+    """Compute all scores, each the mean over the repetitions.
+
+    Parameters
+    ----------
+    measured : Measured
+    predicted : Predicted
+        All finite.
+    groups : array of shape (n,)
+        Rows that the bootstrap draws together.
+    threshold : float or None
+        The value from which a material is fast; None leaves out the ROC-AUC.
+    seed : int
+        Of the bootstrap.
+
+    Returns
+    -------
+    DataFrame
+        Columns metric, value, low, high, n, NaN where a score has no meaning. In `mae`, `rmse`
+        and `coverage` a prediction below a bound is no error; `..._bounds_as_values` and
+        `spearman` take a bound for the value, as the benchmarks of OBELiX do with `<1E-10`.
+    """
+    names, member_of = np.unique(groups, return_inverse=True)
+    rng = np.random.default_rng(seed)
+    share = np.full(len(names), 1 / len(names))
+    n_drawn = N_BOOTSTRAP if len(names) > 1 else 0
+    drawn = rng.multinomial(len(names), share, size=n_drawn)[:, member_of]
+    weights = np.vstack([np.ones(len(measured.y)), drawn])
+    repetitions = [
+        _scores(measured, *part, threshold, weights) for part in zip(*predicted, strict=True)
+    ]
+    table = np.mean(repetitions, axis=0)
+    low, high = _percentiles(table[1:])
+    return pd.DataFrame(
+        {"metric": METRICS, "value": table[0], "low": low, "high": high, "n": len(measured.y)}
+    )
+
+
+def _scores(
+    measured: Measured,
+    value: np.ndarray,
+    low: np.ndarray,
+    high: np.ndarray,
+    threshold: float | None,
+    weights: np.ndarray,
+) -> np.ndarray:
+    """Compute the scores for each row of weights, shape (n_weights, n_metrics)."""
+    y, bounded = measured
+    shares = weights / weights.sum(axis=1, keepdims=True)
+    errors, literal = signed_errors(y, value, bounded), value - y
+    spread = shares @ y**2 - (shares @ y) ** 2
+    unknown = np.full(len(weights), np.nan)
+    columns = [
+        shares @ np.abs(errors),
+        shares @ np.abs(literal),
+        np.sqrt(shares @ errors**2),
+        1 - np.divide(shares @ literal**2, spread, out=unknown.copy(), where=spread > TINY),
+        _correlation(rankdata(y), rankdata(value), shares),
+        unknown if threshold is None else _roc_auc(measured, value, threshold, weights),
+        shares @ ((low <= y) & ((y <= high) | bounded)),
+    ]
+    return np.column_stack(columns)
+
+
+def _correlation(a: np.ndarray, b: np.ndarray, shares: np.ndarray) -> np.ndarray:
+    """Correlate ranks, shape (n_weights,); ties made by drawing rows twice are left as they are."""
+    a, b = a - a.mean(), b - b.mean()
+    mean_a, mean_b = shares @ a, shares @ b
+    product = (shares @ a**2 - mean_a**2) * (shares @ b**2 - mean_b**2)
+    norm = np.sqrt(np.maximum(product, 0))
+    empty = np.full(len(shares), np.nan)
+    return np.divide(shares @ (a * b) - mean_a * mean_b, norm, out=empty, where=norm > TINY)
+
+
+def _roc_auc(
+    measured: Measured, value: np.ndarray, threshold: float, weights: np.ndarray
+) -> np.ndarray:
+    """Find how often a fast material is predicted above a slow one, ties counting half."""
+    y, bounded = measured
+    fast = (y >= threshold) & ~bounded
+    slow = y < threshold
+    above = np.sign(value[fast][:, np.newaxis] - value[slow]) / 2 + 0.5
+    of_fast, of_slow = weights[:, fast], weights[:, slow]
+    pairs = of_fast.sum(axis=1) * of_slow.sum(axis=1)
+    won = ((of_fast @ above) * of_slow).sum(axis=1)
+    return np.divide(won, pairs, out=np.full(len(weights), np.nan), where=pairs > 0)
+
+
+def _percentiles(drawn: np.ndarray) -> np.ndarray:
+    """Find the ends of the interval of each score, shape (2, n_metrics); NaN where none is."""
+    ends = np.full((2, drawn.shape[1]), np.nan)
+    for column, values in enumerate(drawn.T):
+        values = values[np.isfinite(values)]
+        if len(values):
+            ends[:, column] = np.percentile(values, INTERVAL_PERCENT)
+    return ends

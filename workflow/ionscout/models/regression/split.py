@@ -1,0 +1,184 @@
+"""Learn from one table of conductivities alone, and predict another."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from ionscout.config import RegressionSettings
+from ionscout.errors import ModelError
+from ionscout.models.regression.labelled import PAPER, SYSTEM, Labelled, make_groups
+from ionscout.models.regression.registry import BASELINE, CONSTANT, SIGMA, get_regressor
+from ionscout.models.regression.replicated import Replicated
+from ionscout.models.regression.scores import Measured, Predicted, score
+from ionscout.models.regression.table import ConductivityTable, read_table
+from ionscout.models.regression.training import cross_validate, predict_or_fall_back
+from ionscout.models.regression.validation import METRIC_COLUMNS
+
+TEST = "test"
+FAST_THRESHOLD_S_CM = 1e-4
+
+
+@dataclass(frozen=True)
+class SplitResult:
+    """What came out of a split.
+
+    Attributes
+    ----------
+    metrics : DataFrame
+        Columns model, target, scheme, metric, value, low, high, n, note; the scheme `test`
+        holds the scores on TEST, the others cross-validation in TRAIN.
+    predictions : DataFrame
+        One row a model and row of TEST (or of TRAIN, held out, without TEST): row, ID,
+        model, is_best, sigma_rt_log10, low, high, reason, in_train, measured,
+        is_upper_bound. `is_best` marks the regressor with the least grouped
+        mean absolute error in TRAIN.
+    """
+
+    metrics: pd.DataFrame
+    predictions: pd.DataFrame
+
+
+def score_split(
+    train: str | Path,
+    test: str | Path | None,
+    settings: RegressionSettings,
+    *,
+    fast_threshold_s_cm: float = FAST_THRESHOLD_S_CM,
+    seed: int,
+) -> SplitResult:
+    """Cross-validate all regressors in TRAIN, and predict TEST.
+
+    Parameters
+    ----------
+    train, test : path-like
+        As `read_table` takes them; without `test`, cross-validation alone.
+    settings : RegressionSettings
+    fast_threshold_s_cm : float
+        For the ROC-AUC.
+    seed : int
+
+    Returns
+    -------
+    SplitResult
+
+    Raises
+    ------
+    ModelError
+        A table cannot be read, or TRAIN has too few values.
+    """
+    learned = read_table(train, "train")
+    data = _labelled(learned)
+    if data.unusable:
+        raise ModelError(f"{train}: {data.unusable}")
+    threshold = float(np.log10(fast_threshold_s_cm))
+    builders = {CONSTANT: BASELINE, **{name: get_regressor(name) for name in settings.names}}
+    estimators = {name: builder.build(settings, seed) for name, builder in builders.items()}
+    held_out, metrics = cross_validate(
+        estimators, data, settings, target=SIGMA, threshold=threshold, seed=seed
+    )
+    if test is None:
+        tables = [_held_out_rows(data, held_out[name][SYSTEM]) for name in estimators]
+    else:
+        asked, seen = read_table(test, "test"), set(learned.keys)
+        for estimator in estimators.values():
+            estimator.fit(data.x, data.y, data.is_upper_bound, data.groups[SYSTEM])
+        tables = [
+            _predict(estimator, asked, seen, settings.interval_level)
+            for estimator in estimators.values()
+        ]
+        scores = [_score_test(rows, threshold, seed) for rows in tables]
+        scores = [table.assign(model=name) for name, table in zip(estimators, scores, strict=True)]
+        metrics = pd.concat([metrics, *(table[METRIC_COLUMNS] for table in scores)])
+    named = [rows.assign(model=name) for name, rows in zip(estimators, tables, strict=True)]
+    predictions = pd.concat(named, ignore_index=True)
+    predictions["is_best"] = predictions["model"] == _best(metrics)
+    return SplitResult(metrics.reset_index(drop=True), predictions)
+
+
+def write_split(result: SplitResult, folder: str | Path) -> None:
+    """Write metrics.csv and predictions.csv.
+
+    Parameters
+    ----------
+    result : SplitResult
+    folder : path-like
+        Made where it is not there.
+    """
+    Path(folder).mkdir(parents=True, exist_ok=True)
+    result.metrics.to_csv(Path(folder) / "metrics.csv", index=False)
+    result.predictions.to_csv(Path(folder) / "predictions.csv", index=False)
+
+
+def _labelled(table: ConductivityTable) -> Labelled:
+    usable = np.isfinite(table.y) & np.array([not why for why in table.reasons], dtype=bool)
+    x = table.x[usable]
+    return Labelled(
+        names=table.ids[usable],
+        x=x,
+        y=table.y[usable],
+        is_upper_bound=table.is_upper_bound[usable],
+        groups=make_groups(x, table.chemical_systems[usable], table.papers[usable]),
+    )
+
+
+def _best(metrics: pd.DataFrame) -> str:
+    """Name the regressor with the least mean error over the two grouped schemes."""
+    rows = metrics[(metrics["metric"] == "mae") & metrics["scheme"].isin((SYSTEM, PAPER))]
+    means = rows[rows["model"] != CONSTANT].groupby("model")["value"].mean()
+    return str(means.idxmin()) if means.notna().any() else CONSTANT
+
+
+def _predict(
+    estimator: Replicated, asked: ConductivityTable, seen: set, level: float
+) -> pd.DataFrame:
+    known = predict_or_fall_back(estimator, asked.x, asked.reasons, level)
+    return pd.DataFrame(
+        {
+            "row": np.arange(len(asked.ids)),
+            "ID": asked.ids,
+            "sigma_rt_log10": known["value"],
+            "low": known["low"],
+            "high": known["high"],
+            "reason": known["reason"],
+            "in_train": [key is not None and key in seen for key in asked.keys],
+            "measured": asked.y,
+            "is_upper_bound": asked.is_upper_bound,
+        }
+    )
+
+
+def _held_out_rows(data: Labelled, held_out: Predicted) -> pd.DataFrame:
+    return pd.DataFrame(
+        {
+            "row": np.arange(len(data.y)),
+            "ID": data.names,
+            "sigma_rt_log10": held_out.value.mean(axis=0),
+            "low": held_out.low.mean(axis=0),
+            "high": held_out.high.mean(axis=0),
+            "reason": "",
+            "in_train": True,
+            "measured": data.y,
+            "is_upper_bound": data.is_upper_bound,
+        }
+    )
+
+
+def _score_test(rows: pd.DataFrame, threshold: float, seed: int) -> pd.DataFrame:
+    """Score all rows of TEST that have a measured value, the fallbacks among them."""
+    rows = rows[rows["measured"].notna()]
+    if rows.empty:
+        return pd.DataFrame(columns=METRIC_COLUMNS)
+    table = score(
+        Measured(rows["measured"].to_numpy(), rows["is_upper_bound"].to_numpy()),
+        Predicted(*(rows[[c]].to_numpy().T for c in ("sigma_rt_log10", "low", "high"))),
+        np.arange(len(rows)),
+        threshold=threshold,
+        seed=seed,
+    )
+    n_seen = int(rows["in_train"].sum())
+    note = f"{n_seen} rows share composition and space group with TRAIN" if n_seen else ""
+    return table.assign(target=SIGMA, scheme=TEST, note=note)
