@@ -13,6 +13,7 @@ from ionscout.report import figures_descriptors as figures
 from ionscout.report import inputs
 from ionscout.report.blocks import Figure, Section, Table, Text
 from ionscout.report.inputs import ReportInputs, Tables
+from ionscout.report.readers import read_features
 from ionscout.report.sections_descriptors import choose_extremes, show_descriptors
 from ionscout.report.sections_dynamics import collect_failures
 
@@ -213,7 +214,7 @@ def test_candidates_are_named_by_the_settings_and_read(tmp_path):
     path.parent.mkdir(parents=True)
     pd.DataFrame({"material_id": ["a"], "reason": ["x"]}).to_parquet(path)
     with pytest.raises(CampaignError, match=r"candidates\.parquet has no column 'formula'"):
-        inputs._read_features(path, "formula")
+        read_features(path, "formula")
 
 
 def test_candidates_without_a_value_are_among_the_failures(tables):

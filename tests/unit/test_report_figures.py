@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 from scipy.cluster.hierarchy import fcluster, linkage, to_tree
 
-from ionscout.report import figures, figures_dynamics
+from ionscout.report import figures, figures_clusters, figures_dynamics
 from ionscout.report.inputs import FUNNEL_COLUMNS
 
 
@@ -25,8 +25,8 @@ def tree():
 
 def test_sums_below_every_node_agree_with_a_walk_of_the_tree(tree):
     values = np.random.default_rng(4).integers(0, 5, (90, 2))
-    sums = figures._sums_of_nodes(tree, values)
-    first = figures._first_leaf_of_nodes(tree)
+    sums = figures_clusters._sums_of_nodes(tree, values)
+    first = figures_clusters._first_leaf_of_nodes(tree)
     for node in to_tree(tree, rd=True)[1]:
         leaves = node.pre_order()
         np.testing.assert_array_equal(sums[node.id], values[leaves].sum(axis=0))
@@ -36,7 +36,7 @@ def test_sums_below_every_node_agree_with_a_walk_of_the_tree(tree):
 def test_a_truncated_dendrogram_accounts_for_every_material(tree):
     fast, slow = np.arange(90) % 7 == 0, np.arange(90) % 5 == 1
     cluster = fcluster(tree, 5, "maxclust")
-    texts = texts_of(figures.draw_dendrogram(tree, fast=fast, slow=slow, cluster=cluster))
+    texts = texts_of(figures_clusters.draw_dendrogram(tree, fast=fast, slow=slow, cluster=cluster))
     rows = {}
     for name in ("cluster", "materials", "▲ fast", "■ slow"):
         start = texts.index(name) + 1
@@ -51,7 +51,7 @@ def test_a_truncated_dendrogram_accounts_for_every_material(tree):
 def test_two_materials_make_a_dendrogram():
     ends = np.array([[0, 1, 0.5, 2]])
     one = np.array([True, False])
-    svg = figures.draw_dendrogram(ends, fast=one, slow=~one, cluster=np.array([1, 2]))
+    svg = figures_clusters.draw_dendrogram(ends, fast=one, slow=~one, cluster=np.array([1, 2]))
     assert "materials" in texts_of(svg)
 
 

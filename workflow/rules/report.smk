@@ -13,22 +13,46 @@ rule write_report:
             allow_missing=True,
         ),
         labels="results/{campaign}/labels/labels.parquet",
-        predictions=expand(
-            "results/{campaign}/models/{model}/predictions.parquet",
+        models=expand(
+            "results/{campaign}/models/{model}/{table}",
             model=CAMPAIGN.models.names,
+            table=[
+                "predictions.parquet",
+                "metrics.csv",
+                "curves.csv",
+                "coefficients.csv",
+                "importance.csv",
+            ],
             allow_missing=True,
         ),
-        metrics=expand(
-            "results/{campaign}/models/{model}/metrics.csv",
-            model=CAMPAIGN.models.names,
+        comparison="results/{campaign}/models/comparison.csv",
+        attribution="results/{campaign}/models/explanations/attribution.csv",
+        neighbours="results/{campaign}/models/explanations/neighbours.csv",
+        regressions=expand(
+            "results/{campaign}/regression/{regressor}/{table}",
+            regressor=CAMPAIGN.regression.names,
+            table=["predictions.parquet", "metrics.csv"],
             allow_missing=True,
+        ),
+        split=(
+            "results/{campaign}/regression/split/metrics.csv"
+            if CAMPAIGN.regression.split
+            else []
         ),
         clusters=expand(
             "results/{campaign}/clusters/{clustering}/{table}",
             clustering=CAMPAIGN.clusters.names,
-            table=["clusters.parquet", "linkage.npz", "enrichment.csv"],
+            table=[
+                "clusters.parquet",
+                "linkage.npz",
+                "numbers.csv",
+                "enrichment.csv",
+                "label_variance.csv",
+            ],
             allow_missing=True,
         ),
+        agreement="results/{campaign}/clusters/agreement.csv",
+        summary="results/{campaign}/clusters/summary.csv",
         gates="results/{campaign}/screening/gates.parquet",
         funnel="results/{campaign}/screening/funnel.csv",
         shortlist="results/{campaign}/screening/shortlist.csv",

@@ -63,6 +63,7 @@ def open_figure(salt: str, width_in: float, height_in: float) -> Iterator[tuple[
     svg: list[str] = []
     with mpl.rc_context({**_STYLE, "svg.hashsalt": salt}):
         figure = Figure(figsize=(width_in, height_in), layout="constrained")
+        figure.get_layout_engine().set(h_pad=0.1)
         yield figure, svg
         stream = io.StringIO()
         figure.savefig(stream, format="svg", metadata={"Date": None, "Creator": None})

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,7 +10,24 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ionscout.errors import CampaignError
+from ionscout.models.clusters.agreement import AGREEMENT_COLUMNS, SUMMARY_COLUMNS
+from ionscout.models.clusters.cluster_number import NUMBER_COLUMNS
+from ionscout.models.clusters.enrichment import ENRICHMENT_COLUMNS
+from ionscout.models.clusters.label_variance import LABEL_VARIANCE_COLUMNS
+from ionscout.models.comparison import COMPARISON_COLUMNS
+from ionscout.models.curves import CURVE_COLUMNS
+from ionscout.models.explanation import ATTRIBUTION_COLUMNS, NEIGHBOUR_COLUMNS
+from ionscout.models.importance import COEFFICIENT_COLUMNS, IMPORTANCE_COLUMNS
+from ionscout.models.regression.validation import METRIC_COLUMNS as REGRESSION_METRIC_COLUMNS
+from ionscout.models.validation import METRIC_COLUMNS
+from ionscout.report.readers import (
+    read_features,
+    read_json,
+    read_linkage,
+    read_records,
+    read_table,
+    stack_tables,
+)
 from ionscout.transport.analysis import CONDUCTIVITY_COLUMNS, DIFFUSIVITY_COLUMNS
 from ionscout.transport.trajectory import MSD_COLUMNS
 
@@ -43,11 +59,13 @@ FUNNEL_COLUMNS = [
 ]
 GATE_COLUMNS = ["material_id", "hull", "band_gap", "mean_probability", "probability_spread"]
 LABEL_COLUMNS = ["material_id", "sigma_rt_s_cm", "is_upper_bound", "temperature_k"]
-METRIC_COLUMNS = ["model", "metric", "value", "low", "high", "n", "note"]
-PREDICTION_COLUMNS = ["material_id", "probability", "reason", "in_training", "probability_loo"]
-ENRICHMENT_COLUMNS = [
-    *("cluster", "n_materials", "n_labelled", "n_fast", "fraction_fast"),
-    *("expected_fraction", "p_value", "p_value_corrected"),
+PREDICTION_COLUMNS = [
+    *("material_id", "probability", "reason", "in_training", "probability_loo"),
+    *("distance", "in_domain"),
+]
+PARITY_COLUMNS = [
+    *("material_id", "target", "value", "low", "high", "reason", "in_training"),
+    *("measured", "is_upper_bound", "held_out", "held_out_low", "held_out_high"),
 ]
 
 
@@ -56,7 +74,8 @@ class ReportInputs:
     """The files of a campaign that its report shows.
 
     Mappings go from the name of a descriptor set, model or clustering to its
-    file; tuples hold one file a material (or a material and temperature).
+    file; tuples hold one file a material (or a material and temperature), and the
+    split's file where there is a split.
     """
 
     manifest: Path
@@ -66,9 +85,22 @@ class ReportInputs:
     labels: Path
     predictions: Mapping[str, Path]
     metrics: Mapping[str, Path]
+    curves: Mapping[str, Path]
+    coefficients: Mapping[str, Path]
+    importances: Mapping[str, Path]
+    comparison: Path
+    attribution: Path
+    neighbours: Path
+    regressions: Mapping[str, Path]
+    regression_metrics: Mapping[str, Path]
+    split_metrics: tuple[Path, ...]
     clusters: Mapping[str, Path]
     linkages: Mapping[str, Path]
     enrichments: Mapping[str, Path]
+    cluster_numbers: Mapping[str, Path]
+    label_variances: Mapping[str, Path]
+    agreement: Path
+    cluster_summary: Path
     gates: Path
     funnel: Path
     shortlist: Path
@@ -102,8 +134,9 @@ class ReportInputs:
         """
         shortlist = results_dir / "screening" / "shortlist.csv"
         chosen = read_table(shortlist, SHORTLIST_COLUMNS)
-        models = campaign["models"]["names"]
+        models, regressors = (campaign[stage]["names"] for stage in ("models", "regression"))
         clusterings = campaign["clusters"]["names"]
+        is_split = campaign["regression"]["split"] is not None
         dynamics, transport = results_dir / "dynamics", results_dir / "transport"
 
         def named(stage: str, names: Sequence[str], file: str) -> dict[str, Path]:
@@ -122,9 +155,22 @@ class ReportInputs:
             labels=results_dir / "labels" / "labels.parquet",
             predictions=named("models", models, "predictions.parquet"),
             metrics=named("models", models, "metrics.csv"),
+            curves=named("models", models, "curves.csv"),
+            coefficients=named("models", models, "coefficients.csv"),
+            importances=named("models", models, "importance.csv"),
+            comparison=results_dir / "models" / "comparison.csv",
+            attribution=results_dir / "models" / "explanations" / "attribution.csv",
+            neighbours=results_dir / "models" / "explanations" / "neighbours.csv",
+            regressions=named("regression", regressors, "predictions.parquet"),
+            regression_metrics=named("regression", regressors, "metrics.csv"),
+            split_metrics=(results_dir / "regression" / "split" / "metrics.csv",) * is_split,
             clusters=named("clusters", clusterings, "clusters.parquet"),
             linkages=named("clusters", clusterings, "linkage.npz"),
             enrichments=named("clusters", clusterings, "enrichment.csv"),
+            cluster_numbers=named("clusters", clusterings, "numbers.csv"),
+            label_variances=named("clusters", clusterings, "label_variance.csv"),
+            agreement=results_dir / "clusters" / "agreement.csv",
+            cluster_summary=results_dir / "clusters" / "summary.csv",
             gates=results_dir / "screening" / "gates.parquet",
             funnel=results_dir / "screening" / "funnel.csv",
             shortlist=shortlist,
@@ -153,9 +199,22 @@ class Tables:
     labels: pd.DataFrame
     predictions: pd.DataFrame
     metrics: pd.DataFrame
+    curves: pd.DataFrame
+    coefficients: pd.DataFrame
+    importance: pd.DataFrame
+    comparison: pd.DataFrame
+    attribution: pd.DataFrame
+    neighbours: pd.DataFrame
+    regressions: pd.DataFrame
+    regression_metrics: pd.DataFrame
+    split_metrics: pd.DataFrame
     clusters: dict[str, pd.DataFrame]
     linkages: dict[str, tuple[np.ndarray, np.ndarray]]
     enrichments: dict[str, pd.DataFrame]
+    cluster_numbers: pd.DataFrame
+    label_variance: pd.DataFrame
+    agreement: pd.DataFrame
+    cluster_summary: pd.DataFrame
     gates: pd.DataFrame
     funnel: pd.DataFrame
     shortlist: pd.DataFrame
@@ -189,86 +248,64 @@ def load_tables(inputs: ReportInputs) -> Tables:
         manifest=read_table(inputs.manifest, MANIFEST_COLUMNS).astype(
             {"candidate": bool, "was_disordered": bool}
         ),
-        failures=_stack(
+        failures=stack_tables(
             (read_table(path, FAILURE_COLUMNS) for path in inputs.failures), FAILURE_COLUMNS
         ),
-        features={name: _read_features(path) for name, path in inputs.features.items()},
+        features={name: read_features(path) for name, path in inputs.features.items()},
         candidates={
-            name: _read_features(path, "formula") for name, path in inputs.candidates.items()
+            name: read_features(path, "formula") for name, path in inputs.candidates.items()
         },
         labels=read_table(inputs.labels, LABEL_COLUMNS).astype({"is_upper_bound": bool}),
-        predictions=_stack(
-            (
-                read_table(path, PREDICTION_COLUMNS).assign(model=name)
-                for name, path in inputs.predictions.items()
-            ),
-            ["model", *PREDICTION_COLUMNS],
+        predictions=_stack_named(inputs.predictions, PREDICTION_COLUMNS, "model"),
+        metrics=_stack_named(inputs.metrics, METRIC_COLUMNS, "judged"),
+        curves=_stack_named(inputs.curves, CURVE_COLUMNS),
+        coefficients=_stack_named(inputs.coefficients, COEFFICIENT_COLUMNS),
+        importance=_stack_named(inputs.importances, IMPORTANCE_COLUMNS),
+        comparison=read_table(inputs.comparison, COMPARISON_COLUMNS),
+        attribution=read_table(inputs.attribution, ATTRIBUTION_COLUMNS),
+        neighbours=read_table(inputs.neighbours, NEIGHBOUR_COLUMNS),
+        regressions=_stack_named(inputs.regressions, PARITY_COLUMNS, "model"),
+        regression_metrics=_stack_named(
+            inputs.regression_metrics, REGRESSION_METRIC_COLUMNS, "judged"
         ),
-        metrics=_stack(
-            (
-                read_table(path, METRIC_COLUMNS).assign(judged=name)
-                for name, path in inputs.metrics.items()
-            ),
-            ["judged", *METRIC_COLUMNS],
+        split_metrics=stack_tables(
+            (read_table(path, REGRESSION_METRIC_COLUMNS) for path in inputs.split_metrics),
+            REGRESSION_METRIC_COLUMNS,
         ),
         clusters={
             name: read_table(path, ["material_id", "cluster"])
             for name, path in inputs.clusters.items()
         },
-        linkages={name: _read_linkage(path) for name, path in inputs.linkages.items()},
+        linkages={name: read_linkage(path) for name, path in inputs.linkages.items()},
         enrichments={
             name: read_table(path, ENRICHMENT_COLUMNS) for name, path in inputs.enrichments.items()
         },
+        cluster_numbers=_stack_named(
+            inputs.cluster_numbers, [*NUMBER_COLUMNS, "is_chosen"], "clustering"
+        ),
+        label_variance=_stack_named(inputs.label_variances, LABEL_VARIANCE_COLUMNS, "clustering"),
+        agreement=read_table(inputs.agreement, AGREEMENT_COLUMNS),
+        cluster_summary=read_table(inputs.cluster_summary, SUMMARY_COLUMNS),
         gates=read_table(inputs.gates, GATE_COLUMNS),
         funnel=read_table(inputs.funnel, FUNNEL_COLUMNS),
         shortlist=read_table(inputs.shortlist, SHORTLIST_COLUMNS),
-        cells=_read_records(inputs.cells, CELL_COLUMNS),
-        runs=_read_records(inputs.runs, RUN_COLUMNS),
-        audits=_read_records(inputs.audits, AUDIT_COLUMNS),
-        diffusivity=_stack(
+        cells=read_records(inputs.cells, CELL_COLUMNS),
+        runs=read_records(inputs.runs, RUN_COLUMNS),
+        audits=read_records(inputs.audits, AUDIT_COLUMNS),
+        diffusivity=stack_tables(
             (read_table(path, list(DIFFUSIVITY_COLUMNS)) for path in inputs.diffusivities),
             list(DIFFUSIVITY_COLUMNS),
         ),
-        msd=_stack(
+        msd=stack_tables(
             (
                 read_table(path, list(MSD_COLUMNS)).assign(material_id=path.parent.name)
                 for path in inputs.msds
             ),
             ["material_id", *MSD_COLUMNS],
         ),
-        arrhenius=_read_json(inputs.arrhenius),
+        arrhenius=read_json(inputs.arrhenius),
         conductivity=read_table(inputs.conductivity, list(CONDUCTIVITY_COLUMNS)),
     )
-
-
-def read_table(path: Path, columns: list[str]) -> pd.DataFrame:
-    """Read a CSV or Parquet table and check its columns.
-
-    Parameters
-    ----------
-    path : Path
-        Its suffix tells the format.
-    columns : list of str
-        Columns that must be there; a table without rows may lack them.
-
-    Returns
-    -------
-    DataFrame
-        Missing text reads as an empty string in `reason`, `first_failed` and `source`.
-        Material ids are text.
-
-    Raises
-    ------
-    CampaignError
-        The file is missing or lacks a column.
-    """
-    table = _read_frame(path)
-    if table.empty:
-        table = table.reindex(columns=list(dict.fromkeys([*table.columns, *columns])))
-    missing = [column for column in columns if column not in table.columns]
-    if missing:
-        raise CampaignError(f"report: {path} has no column {missing[0]!r}; run its stage again")
-    return _with_text(table)
 
 
 def split_temperatures(temperatures_k: Any) -> list[float]:
@@ -276,55 +313,12 @@ def split_temperatures(temperatures_k: Any) -> list[float]:
     return [float(part) for part in str(temperatures_k).split(";") if part]
 
 
-def _with_text(table: pd.DataFrame) -> pd.DataFrame:
-    """Make text of the columns that hold it, whatever an empty file made of them."""
-    present = [name for name in ("reason", "first_failed", "source") if name in table.columns]
-    text = {name: table[name].astype(object).fillna("").astype(str) for name in present}
-    if "material_id" in table.columns:
-        text["material_id"] = table["material_id"].astype(str)
-    return table.assign(**text)
-
-
-def _read_frame(path: Path) -> pd.DataFrame:
-    try:
-        if path.suffix == ".csv":
-            return pd.read_csv(path)
-        table = pd.read_parquet(path)
-    except pd.errors.EmptyDataError:
-        return pd.DataFrame()
-    except FileNotFoundError:
-        raise CampaignError(f"report: {path} is missing; run its stage again") from None
-    return table.reset_index() if table.index.name == "material_id" else table
-
-
-def _read_json(path: Path) -> dict[str, Any]:
-    try:
-        return json.loads(path.read_text())
-    except FileNotFoundError:
-        raise CampaignError(f"report: {path} is missing; run its stage again") from None
-
-
-def _read_records(paths: Iterable[Path], columns: list[str]) -> pd.DataFrame:
-    """Read one JSON object a file; a key that a failed step left out is missing."""
-    records = [_read_json(path) for path in paths]
-    return _with_text(pd.DataFrame(records).reindex(columns=columns))
-
-
-def _read_features(path: Path, *further: str) -> pd.DataFrame:
-    """Read descriptors with their reasons and further columns, indexed by material."""
-    return read_table(path, ["material_id", *further, "reason"]).set_index("material_id")
-
-
-def _read_linkage(path: Path) -> tuple[np.ndarray, np.ndarray]:
-    """Read the merges (n - 1, 4) and the materials (n,) of a dendrogram."""
-    try:
-        with np.load(path, allow_pickle=False) as archive:
-            return archive["linkage"].reshape(-1, 4), archive["material_id"].astype(str)
-    except FileNotFoundError:
-        raise CampaignError(f"report: {path} is missing; run its stage again") from None
-
-
-def _stack(tables: Iterable[pd.DataFrame], columns: list[str]) -> pd.DataFrame:
-    """Put the tables that have rows below each other."""
-    filled = [table[columns] for table in tables if not table.empty]
-    return pd.concat(filled, ignore_index=True) if filled else pd.DataFrame(columns=columns)
+def _stack_named(
+    paths: Mapping[str, Path], columns: list[str], key: str | None = None
+) -> pd.DataFrame:
+    """Put the tables of models or clusterings below each other, their names in a column."""
+    tables = {name: read_table(path, columns) for name, path in paths.items()}
+    if key is None:
+        return stack_tables(tables.values(), columns)
+    named = (table.assign(**{key: name}) for name, table in tables.items())
+    return stack_tables(named, [key, *columns])

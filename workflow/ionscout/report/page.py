@@ -10,7 +10,15 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from ionscout.report import sections, sections_descriptors, sections_dynamics, sections_models
+from ionscout.report import (
+    sections,
+    sections_clusters,
+    sections_descriptors,
+    sections_dynamics,
+    sections_explanation,
+    sections_models,
+    sections_regression,
+)
 from ionscout.report.blocks import Section
 from ionscout.report.inputs import ReportInputs, Tables, load_tables
 
@@ -103,7 +111,13 @@ def _sections(tables: Tables, campaign: dict[str, Any], versions: dict[str, str]
         sections.show_ranking(tables),
         sections_descriptors.show_descriptors(tables, fast_threshold_s_cm=threshold_s_cm),
         sections_models.show_models(tables, fast_threshold_s_cm=threshold_s_cm),
-        sections.show_clusters(tables, fast_threshold_s_cm=threshold_s_cm),
+        sections_explanation.show_explanations(tables),
+        sections_regression.show_regression(
+            tables,
+            fast_threshold_s_cm=threshold_s_cm,
+            interval_level=campaign["regression"]["interval_level"],
+        ),
+        sections_clusters.show_clusters(tables, fast_threshold_s_cm=threshold_s_cm),
         sections_dynamics.show_dynamics(tables),
         sections_dynamics.show_audit(tables),
         sections_dynamics.show_failures(tables),

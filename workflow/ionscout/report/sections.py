@@ -1,14 +1,12 @@
-"""The sections of the page up to the shortlist: results, funnel, ranking, clusters."""
+"""The sections of the page up to the shortlist: results, funnel, ranking."""
 
 from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from ionscout.config import DEMONSTRATION_PS
-from ionscout.labels.classes import known_classes
 from ionscout.models import held_out_where_trained
 from ionscout.report import figures
 from ionscout.report.blocks import Block, Bullets, Cell, Figure, Section, Text
@@ -206,13 +204,12 @@ def show_ranking(tables: Tables) -> Section:
     """Show the candidates that the models like best."""
     candidates = tables.manifest.loc[tables.manifest["candidate"], ["material_id", "formula"]]
     rows = candidates.merge(tables.gates, on="material_id")
-    predictions = tables.predictions.assign(probability=held_out_where_trained(tables.predictions))
-    probabilities = predictions.pivot_table(
-        index="material_id", columns="model", values="probability"
-    ).add_prefix("model ")
-    rows = rows.merge(probabilities, left_on="material_id", right_index=True, how="left")
-    for name, table in tables.clusters.items():
-        groups = table[["material_id", "cluster"]].rename(columns={"cluster": f"clusters {name}"})
+    rows = rows.merge(
+        _extreme_probabilities(tables), left_on="material_id", right_index=True, how="left"
+    )
+    first = next(iter(tables.clusters), None)
+    if first is not None:
+        groups = tables.clusters[first][["material_id", "cluster"]]
         rows = rows.merge(groups, on="material_id", how="left")
     rows = rows.dropna(subset=["mean_probability"]).sort_values(
         ["mean_probability", "material_id"], ascending=[False, True]
@@ -225,8 +222,9 @@ def show_ranking(tables: Tables) -> Section:
         material_column(),
         number_column("Mean probability of being fast", "mean_probability"),
         number_column("Spread over orderings", "probability_spread"),
-        *(number_column(f"{name[6:]}", name) for name in probabilities.columns),
-        *(count_column(f"Cluster ({name})", f"clusters {name}") for name in tables.clusters),
+        _model_column("Lowest by a model", "least"),
+        _model_column("Highest by a model", "most"),
+        *([count_column(f"Cluster ({first})", "cluster")] if first is not None else []),
         *(
             Column(gate.replace("_", " ").capitalize(), _answer_of(gate))
             for gate in tables.funnel["gate"]
@@ -244,22 +242,6 @@ def show_ranking(tables: Tables) -> Section:
     )
 
 
-def show_clusters(tables: Tables, *, fast_threshold_s_cm: float) -> Section:
-    """Show in which groups of crystals the known conductors fall."""
-    classes = known_classes(tables.labels, fast_threshold_s_cm=fast_threshold_s_cm)
-    blocks: list[Block] = []
-    for name, clusters in tables.clusters.items():
-        linkage, material_ids = tables.linkages[name]
-        if len(linkage) == 0:
-            blocks.append(Text(f"{name}: fewer than two materials could be clustered."))
-            continue
-        blocks.append(_dendrogram(name, clusters, linkage, material_ids, classes))
-        blocks.append(_enrichment_table(name, tables.enrichments[name]))
-    if not blocks:
-        blocks.append(Text("No clustering was asked for."))
-    return Section("clusters", "Clusters", tuple(blocks))
-
-
 def _measured_cell(row: dict[str, Any]) -> Cell:
     if is_missing(row["sigma_rt_s_cm"]):
         return Cell(MISSING)
@@ -271,6 +253,31 @@ def _of_column(heading: str, key: str, total: str) -> Column:
     return Column(
         heading,
         lambda row: Cell(f"{format_count(row[key])} of {format_count(row[total])}"),
+        numeric=True,
+    )
+
+
+def _extreme_probabilities(tables: Tables) -> pd.DataFrame:
+    """Find the lowest and the highest probability of each material, and whose they are."""
+    predictions = tables.predictions.assign(probability=held_out_where_trained(tables.predictions))
+    probabilities = predictions.pivot_table(
+        index="material_id", columns="model", values="probability"
+    )
+    return pd.DataFrame(
+        {
+            "least": probabilities.min(axis=1),
+            "least_model": probabilities.idxmin(axis=1),
+            "most": probabilities.max(axis=1),
+            "most_model": probabilities.idxmax(axis=1),
+        }
+    )
+
+
+def _model_column(heading: str, key: str) -> Column:
+    """Make a column of a probability and the model that gives it."""
+    return Column(
+        heading,
+        lambda row: Cell(format_number(row[key]), _text(row[f"{key}_model"])),
         numeric=True,
     )
 
@@ -330,47 +337,3 @@ def _show_shortlist(tables: Tables) -> tuple[Block, ...]:
 
 def _text(value: Any) -> str:
     return "" if is_missing(value) else str(value)
-
-
-def _dendrogram(
-    name: str,
-    clusters: pd.DataFrame,
-    linkage: np.ndarray,
-    material_ids: np.ndarray,
-    classes: pd.Series,
-) -> Figure:
-    label = classes.reindex(material_ids)
-    number = clusters.set_index("material_id")["cluster"].reindex(material_ids)
-    return Figure(
-        figures.draw_dendrogram(
-            linkage,
-            fast=(label == True).to_numpy(),  # noqa: E712
-            slow=(label == False).to_numpy(),  # noqa: E712
-            cluster=number.to_numpy(dtype=int),
-        ),
-        f"Dendrogram of the clustering {name}",
-        f"Dendrogram ({name}) of {len(material_ids)} materials, its upper part. Below each"
-        " branch: its cluster, how many materials it holds, and how many of them are measured"
-        " fast (▲) and slow (■) conductors. Dashed: the cut that makes the clusters.",
-    )
-
-
-def _enrichment_table(name: str, enrichment: pd.DataFrame) -> Block:
-    if enrichment.empty or not enrichment["n_labelled"].sum():
-        return Text(f"{name}: no clustered material has a measured conductivity.")
-    columns = [
-        count_column("Cluster", "cluster"),
-        count_column("Materials", "n_materials"),
-        count_column("Measured", "n_labelled"),
-        count_column("Fast", "n_fast"),
-        number_column("Fraction fast", "fraction_fast"),
-        number_column("Expected by chance", "expected_fraction"),
-        number_column("p", "p_value"),
-        number_column("p, corrected for the number of clusters", "p_value_corrected"),
-    ]
-    caption = (
-        f"Known fast conductors in the clusters of {name}. The p-values overstate significance:"
-        " they take the measured materials for independent, and members of one family are not;"
-        " substitution products share the patterns of their parents"
-    )
-    return make_table(enrichment, columns, caption=caption)

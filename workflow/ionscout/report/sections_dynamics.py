@@ -166,15 +166,16 @@ def explain() -> Section:
             Text(
                 "A verdict stands for the whole material in the results and for one temperature"
                 " in the dynamics. A dash means that there is no value, and the reason stands"
-                " beside it. Intervals are credible intervals at the level set in the campaign;"
-                " they hold the statistical error of the runs, not that of the forces."
+                " beside it. Intervals of what dynamics give are credible intervals at the level"
+                " set in the campaign; they hold the statistical error of the runs, not that of the"
+                " forces. Those of scores say how rough a score from so few materials is."
             ),
             verdicts,
             Text(
                 "Gates answer pass, fail or unknown; what an unknown leads to is a setting. A"
                 " model's probability is that of conducting fast at room temperature, judged on"
-                " the structure alone. σ is the conductivity of a perfect single crystal;"
-                " measured values of pellets contain grain boundaries and vacancies."
+                " structure and composition alone. σ is the conductivity of a perfect single"
+                " crystal; measured values of pellets contain grain boundaries and vacancies."
             ),
         ),
     )
@@ -220,6 +221,8 @@ def collect_failures(tables: Tables) -> pd.DataFrame:
         material_id, source, stage, reason.
     """
     predictions = tables.predictions[tables.predictions["reason"] != ""]
+    by_reason = predictions.groupby(["material_id", "reason"], sort=False, as_index=False)
+    by_reason = by_reason["model"].agg(", ".join)
     cells = tables.cells[tables.cells["status"] == "failed"]
     runs = tables.runs[tables.runs["status"].isin(["failed", "not_run"])]
     parts = [
@@ -228,7 +231,7 @@ def collect_failures(tables: Tables) -> pd.DataFrame:
             _as_failures(table[table["reason"] != ""].reset_index(), f"features {name}")
             for name, table in [*tables.features.items(), *tables.candidates.items()]
         ),
-        _as_failures(predictions, [f"models {model}" for model in predictions["model"]]),
+        _as_failures(by_reason, [f"models {models}" for models in by_reason["model"]]),
         _as_failures(cells, "dynamics, cell"),
         _as_failures(runs, [f"dynamics, {kelvin:g} K" for kelvin in runs["temperature_k"]]),
     ]

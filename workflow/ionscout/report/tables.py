@@ -10,7 +10,7 @@ from typing import Any
 
 import pandas as pd
 
-from ionscout.report.blocks import Cell, Table
+from ionscout.report.blocks import Cell, Table, Text
 
 MISSING = "–"
 VERDICTS = ("diffusive", "non-diffusive", "unresolved", "melted", "exploded", "not_run")
@@ -85,6 +85,12 @@ def format_range(low: float | None, high: float | None) -> str:
     if is_missing(low) or is_missing(high):
         return ""
     return f"{format_number(low)} to {format_number(high)}"
+
+
+def explain_lack(what: str, notes: pd.Series) -> Text:
+    """Say that there is nothing to show, with each reason once."""
+    reasons = "; ".join(note for note in notes.dropna().unique() if note)
+    return Text(f"{what}: {reasons}." if reasons else f"{what}.")
 
 
 def text_column(heading: str, key: str) -> Column:
