@@ -18,4 +18,6 @@ result = score_split(
     seed=stage["seed"],
 )
 logger.info("%d rows predicted", result.predictions["row"].nunique())
+for note in result.notes:
+    logger.warning("%s", note)
 write_split(result, Path(snakemake.output.metrics).parent)

@@ -15,7 +15,7 @@ import sys
 from ionscout.config import RegressionSettings
 from ionscout.errors import IonscoutError
 from ionscout.models.regression.registry import CONSTANT, REGRESSORS
-from ionscout.models.regression.split import TEST, SplitResult, score_split, write_split
+from ionscout.models.regression.split import SplitResult, score_split, write_split
 
 N_TREES = 100
 SHOWN = ("mae", "mae_bounds_as_values", "roc_auc", "coverage")
@@ -63,8 +63,8 @@ def _show(result: SplitResult) -> None:
     print(f"best by grouped cross-validation in TRAIN: {best.iloc[0] if len(best) else 'none'}")
     rows = result.predictions[result.predictions["model"] == CONSTANT]
     print(f"{(rows['reason'] != '').sum()} of {len(rows)} predicted rows are fallbacks")
-    for note in result.metrics.loc[result.metrics["scheme"] == TEST, "note"].unique():
-        print(note or "no row of TEST stands in TRAIN by composition and space group")
+    for note in result.notes:
+        print(note)
 
 
 if __name__ == "__main__":

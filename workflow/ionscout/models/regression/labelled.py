@@ -46,6 +46,14 @@ class Labelled:
         return Measured(self.y, self.is_upper_bound)
 
     @property
+    def inner_groups(self) -> np.ndarray:
+        """The groups that held-out errors of intervals, and choices, part: a new paper's if known.
+
+        Materials of one paper err alike, so that errors at systems of known papers are too small.
+        """
+        return self.groups.get(PAPER, self.groups[SYSTEM])
+
+    @property
     def unusable(self) -> str:
         """Why nothing can be learned from it; empty when something can."""
         n_values = int((~self.is_upper_bound).sum())
@@ -86,6 +94,24 @@ def make_groups(
     groups = {RANDOM: merge_groups(same), SYSTEM: merge_groups(chemical_systems, same)}
     groups[FRAMEWORK] = merge_groups(anion_chemistry(chemical_systems), groups[SYSTEM])
     if papers is not None:
-        known = [paper or f"row {row}" for row, paper in enumerate(papers)]
-        groups[PAPER] = merge_groups(np.array(known, dtype=object), groups[SYSTEM])
+        groups[PAPER] = merge_groups(groups[SYSTEM], group_papers(chemical_systems, papers))
     return groups
+
+
+def group_papers(chemical_systems: np.ndarray, papers: np.ndarray) -> np.ndarray:
+    """Group materials that share a paper or a chemical system.
+
+    Parameters
+    ----------
+    chemical_systems, papers : array of str, shape (n,)
+        Empty where not known; such a row shares none.
+
+    Returns
+    -------
+    array of int, shape (n,)
+    """
+    return merge_groups(_name_unknown(chemical_systems), _name_unknown(papers))
+
+
+def _name_unknown(names: np.ndarray) -> np.ndarray:
+    return np.array([name or f"row {row}" for row, name in enumerate(names)], dtype=object)

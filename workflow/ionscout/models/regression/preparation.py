@@ -7,11 +7,14 @@ from sklearn.base import BaseEstimator, TransformerMixin
 
 from ionscout.models._scaling import fit_scaling
 
+HUGE = 1e30
+
 
 class Preparation(TransformerMixin, BaseEstimator):
     """Replace missing values by the median of their column, and standardise.
 
-    A column that is missing altogether becomes 0, and so does a constant one.
+    What is not finite, or beyond 1e30, is missing: its square would not be a number. A column
+    that is missing altogether becomes 0, and so does a constant one.
 
     Parameters
     ----------
@@ -38,7 +41,7 @@ class Preparation(TransformerMixin, BaseEstimator):
         -------
         Preparation
         """
-        x = np.where(np.isfinite(x), x, np.nan)
+        x = np.where(_is_known(x), x, np.nan)
         known = np.isfinite(x).any(axis=0)
         self.n_features_in_ = x.shape[1]
         self.median_ = np.zeros(x.shape[1])
@@ -62,4 +65,8 @@ class Preparation(TransformerMixin, BaseEstimator):
         return (self._fill(x) - self.mean_) / self.scale_
 
     def _fill(self, x: np.ndarray) -> np.ndarray:
-        return np.where(np.isfinite(x), x, self.median_)
+        return np.where(_is_known(x), x, self.median_)
+
+
+def _is_known(x: np.ndarray) -> np.ndarray:
+    return np.abs(x) <= HUGE

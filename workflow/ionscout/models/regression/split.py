@@ -10,7 +10,7 @@ import pandas as pd
 
 from ionscout.config import RegressionSettings
 from ionscout.errors import ModelError
-from ionscout.models.regression.labelled import PAPER, SYSTEM, Labelled, make_groups
+from ionscout.models.regression.labelled import PAPER, SYSTEM, Labelled, group_papers, make_groups
 from ionscout.models.regression.registry import BASELINE, CONSTANT, SIGMA, get_regressor
 from ionscout.models.regression.replicated import Replicated
 from ionscout.models.regression.scores import Measured, Predicted, score
@@ -34,12 +34,15 @@ class SplitResult:
     predictions : DataFrame
         One row a model and row of TEST (or of TRAIN, held out, without TEST): row, ID,
         model, is_best, sigma_rt_log10, low, high, reason, in_train, measured,
-        is_upper_bound. `is_best` marks the regressor with the least grouped
-        mean absolute error in TRAIN.
+        is_upper_bound. `row` counts the rows of the table from 0. `is_best` marks the
+        regressor with the least grouped mean absolute error in TRAIN.
+    notes : tuple of str
+        What of the two tables was left out, and what they share, a sentence each.
     """
 
     metrics: pd.DataFrame
     predictions: pd.DataFrame
+    notes: tuple[str, ...] = ()
 
 
 def score_split(
@@ -80,23 +83,30 @@ def score_split(
     held_out, metrics = cross_validate(
         estimators, data, settings, target=SIGMA, threshold=threshold, seed=seed
     )
+    notes = _note_train(learned)
+    metrics = metrics.assign(note=[_join(note, *notes) for note in metrics["note"]])
     if test is None:
-        tables = [_held_out_rows(data, held_out[name][SYSTEM]) for name in estimators]
+        rows = np.flatnonzero(_is_usable(learned))
+        tables = [_held_out_rows(data, rows, held_out[name][SYSTEM]) for name in estimators]
     else:
         asked, seen = read_table(test, "test"), set(learned.keys)
         for estimator in estimators.values():
-            estimator.fit(data.x, data.y, data.is_upper_bound, data.groups[SYSTEM])
+            estimator.fit(data.x, data.y, data.is_upper_bound, data.inner_groups)
         tables = [
             _predict(estimator, asked, seen, settings.interval_level)
             for estimator in estimators.values()
         ]
-        scores = [_score_test(rows, threshold, seed) for rows in tables]
+        of_test = _note_test(asked, tables[0])
+        notes = (*notes, *of_test)
+        groups = group_papers(asked.chemical_systems, asked.papers)
+        scores = [_score_test(rows, groups, threshold, seed) for rows in tables]
+        scores = [table.assign(note=_join(*of_test)) for table in scores]
         scores = [table.assign(model=name) for name, table in zip(estimators, scores, strict=True)]
         metrics = pd.concat([metrics, *(table[METRIC_COLUMNS] for table in scores)])
     named = [rows.assign(model=name) for name, rows in zip(estimators, tables, strict=True)]
     predictions = pd.concat(named, ignore_index=True)
     predictions["is_best"] = predictions["model"] == _best(metrics)
-    return SplitResult(metrics.reset_index(drop=True), predictions)
+    return SplitResult(metrics.reset_index(drop=True), predictions, notes)
 
 
 def write_split(result: SplitResult, folder: str | Path) -> None:
@@ -113,8 +123,12 @@ def write_split(result: SplitResult, folder: str | Path) -> None:
     result.predictions.to_csv(Path(folder) / "predictions.csv", index=False)
 
 
+def _is_usable(table: ConductivityTable) -> np.ndarray:
+    return np.isfinite(table.y) & np.array([not why for why in table.reasons], dtype=bool)
+
+
 def _labelled(table: ConductivityTable) -> Labelled:
-    usable = np.isfinite(table.y) & np.array([not why for why in table.reasons], dtype=bool)
+    usable = _is_usable(table)
     x = table.x[usable]
     return Labelled(
         names=table.ids[usable],
@@ -151,10 +165,10 @@ def _predict(
     )
 
 
-def _held_out_rows(data: Labelled, held_out: Predicted) -> pd.DataFrame:
+def _held_out_rows(data: Labelled, rows: np.ndarray, held_out: Predicted) -> pd.DataFrame:
     return pd.DataFrame(
         {
-            "row": np.arange(len(data.y)),
+            "row": rows,
             "ID": data.names,
             "sigma_rt_log10": held_out.value.mean(axis=0),
             "low": held_out.low.mean(axis=0),
@@ -167,18 +181,37 @@ def _held_out_rows(data: Labelled, held_out: Predicted) -> pd.DataFrame:
     )
 
 
-def _score_test(rows: pd.DataFrame, threshold: float, seed: int) -> pd.DataFrame:
+def _score_test(
+    rows: pd.DataFrame, groups: np.ndarray, threshold: float, seed: int
+) -> pd.DataFrame:
     """Score all rows of TEST that have a measured value, the fallbacks among them."""
-    rows = rows[rows["measured"].notna()]
+    is_scored = np.isfinite(rows["measured"].to_numpy())
+    rows = rows[is_scored]
     if rows.empty:
         return pd.DataFrame(columns=METRIC_COLUMNS)
     table = score(
         Measured(rows["measured"].to_numpy(), rows["is_upper_bound"].to_numpy()),
         Predicted(*(rows[[c]].to_numpy().T for c in ("sigma_rt_log10", "low", "high"))),
-        np.arange(len(rows)),
+        groups[is_scored],
         threshold=threshold,
         seed=seed,
     )
-    n_seen = int(rows["in_train"].sum())
-    note = f"{n_seen} rows share composition and space group with TRAIN" if n_seen else ""
-    return table.assign(target=SIGMA, scheme=TEST, note=note)
+    return table.assign(target=SIGMA, scheme=TEST)
+
+
+def _note_train(table: ConductivityTable) -> tuple[str, ...]:
+    n_unused = int((~_is_usable(table)).sum())
+    said = [f"{n_unused} rows without a value or a description are not learned"] * (n_unused > 0)
+    return tuple(f"TRAIN: {note}" for note in (*said, *table.unread))
+
+
+def _note_test(table: ConductivityTable, rows: pd.DataFrame) -> tuple[str, ...]:
+    is_scored = np.isfinite(table.y)
+    n_unscored, n_seen = int((~is_scored).sum()), int(rows.loc[is_scored, "in_train"].sum())
+    said = [f"{n_unscored} rows without a value are not scored"] * (n_unscored > 0)
+    said += [f"{n_seen} rows share composition and space group with TRAIN"] * (n_seen > 0)
+    return tuple(f"TEST: {note}" for note in (*said, *table.unread))
+
+
+def _join(*notes: str) -> str:
+    return "; ".join(note for note in notes if note)

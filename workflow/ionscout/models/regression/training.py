@@ -148,7 +148,7 @@ def _train_target(
         threshold=threshold if target == SIGMA else None,
         seed=seed,
     )
-    estimator.fit(data.x, data.y, data.is_upper_bound, data.groups[SYSTEM])
+    estimator.fit(data.x, data.y, data.is_upper_bound, data.inner_groups)
     known = predict_or_fall_back(estimator, x, reasons, settings.interval_level)
     rows = pd.concat([rows, known], axis=1)
     return estimator, _join_held_out(rows, data, members, held_out[name][SYSTEM]), scores

@@ -8,7 +8,7 @@ from sklearn.base import BaseEstimator, clone
 
 from ionscout.config import RegressionSettings
 from ionscout.models._folds import assign_folds
-from ionscout.models.regression.labelled import SYSTEM, Labelled
+from ionscout.models.regression.labelled import Labelled
 from ionscout.models.regression.scores import METRICS, Predicted, score
 
 METRIC_COLUMNS = ["model", "target", "scheme", "metric", "value", "low", "high", "n", "note"]
@@ -54,7 +54,7 @@ def predict_held_out(
                 data.x[train],
                 data.y[train],
                 data.is_upper_bound[train],
-                data.groups[SYSTEM][train],
+                data.inner_groups[train],
             )
             tables[0, repeat, test] = model.predict(data.x[test])
             tables[1:, repeat, test] = model.predict_interval(data.x[test], settings.interval_level)
