@@ -260,7 +260,7 @@ def test_an_untrusted_type_is_refused_before_it_is_made():
 def test_scores_are_those_of_scikit_learn():
     rng = np.random.default_rng(0)
     y, p = rng.normal(size=50), rng.normal(size=50)
-    predicted = Predicted(p[None], p[None] - 1, p[None] + 1)
+    predicted = Predicted(p[None], p[None] - 1, p[None] + 1, np.abs(y - p)[None])
     found = score(
         Measured(y, np.zeros(50, bool)), predicted, np.arange(50), threshold=0.3, seed=0
     ).set_index("metric")["value"]
@@ -273,7 +273,7 @@ def test_scores_are_those_of_scikit_learn():
 def test_scores_respect_bounds_and_say_what_they_would_be_as_values():
     y, bounded = np.array([-10.0, -4.0]), np.array([True, False])
     p = np.array([[-13.0, -4.0]])
-    found = score(Measured(y, bounded), Predicted(p, p, p), np.arange(2), threshold=-4.0, seed=0)
+    found = score(Measured(y, bounded), Predicted(p, p, p, p), np.arange(2), threshold=-4.0, seed=0)
     found = found.set_index("metric")["value"]
     assert found["mae"] == 0
     assert found["mae_bounds_as_values"] == 1.5

@@ -18,7 +18,7 @@ from ionscout.models.regression.registry import CONSTANT, REGRESSORS
 from ionscout.models.regression.split import SplitResult, score_split, write_split
 
 N_TREES = 100
-SHOWN = ("mae", "mae_bounds_as_values", "roc_auc", "coverage")
+SHOWN = ("mae", "mae_bounds_as_values", "roc_auc", "coverage", "interval_spearman")
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -18,8 +18,11 @@ METRICS = (
     "spearman",
     "roc_auc",
     "coverage",
+    "interval_spearman",
+    "distance_spearman",
 )
 N_BOOTSTRAP = 1000
+MIN_RANKED = 3
 TINY = 1e-12
 INTERVAL_PERCENT = (2.5, 97.5)
 
@@ -45,11 +48,14 @@ class Predicted(NamedTuple):
     ----------
     value, low, high : array of float, shape (n_repeats, n)
         Prediction, and the ends of its interval.
+    distance : array of float, shape (n_repeats, n)
+        From the materials that were learned from; NaN where not known.
     """
 
     value: np.ndarray
     low: np.ndarray
     high: np.ndarray
+    distance: np.ndarray
 
 
 def score(
@@ -66,7 +72,7 @@ def score(
     ----------
     measured : Measured
     predicted : Predicted
-        All finite.
+        All finite, but for the distance.
     groups : array of shape (n,)
         Rows that the bootstrap draws together.
     threshold : float or None
@@ -80,6 +86,9 @@ def score(
         Columns metric, value, low, high, n, NaN where a score has no meaning. In `mae`, `rmse`
         and `coverage` a prediction below a bound is no error; `..._bounds_as_values` and
         `spearman` take a bound for the value, as the benchmarks of OBELiX do with `<1E-10`.
+        `interval_spearman` and `distance_spearman` correlate the absolute error with the width
+        of the interval and with the distance, over the values that are no bounds: above 0,
+        what is said to be less certain errs more.
     """
     names, member_of = np.unique(groups, return_inverse=True)
     rng = np.random.default_rng(seed)
@@ -88,7 +97,8 @@ def score(
     drawn = rng.multinomial(len(names), share, size=n_drawn)[:, member_of]
     weights = np.vstack([np.ones(len(measured.y)), drawn])
     repetitions = [
-        _scores(measured, *part, threshold, weights) for part in zip(*predicted, strict=True)
+        _scores(measured, Predicted(*part), threshold, weights)
+        for part in zip(*predicted, strict=True)
     ]
     table = np.mean(repetitions, axis=0)
     low, high = _percentiles(table[1:])
@@ -98,15 +108,11 @@ def score(
 
 
 def _scores(
-    measured: Measured,
-    value: np.ndarray,
-    low: np.ndarray,
-    high: np.ndarray,
-    threshold: float | None,
-    weights: np.ndarray,
+    measured: Measured, predicted: Predicted, threshold: float | None, weights: np.ndarray
 ) -> np.ndarray:
-    """Compute the scores for each row of weights, shape (n_weights, n_metrics)."""
+    """Compute the scores of one repetition for each row of weights, (n_weights, n_metrics)."""
     y, bounded = measured
+    value, low, high, distance = predicted
     shares = weights / weights.sum(axis=1, keepdims=True)
     errors, literal = signed_errors(y, value, bounded), value - y
     spread = shares @ y**2 - (shares @ y) ** 2
@@ -119,8 +125,21 @@ def _scores(
         _correlation(rankdata(y), rankdata(value), shares),
         unknown if threshold is None else _roc_auc(measured, value, threshold, weights),
         shares @ ((low <= y) & ((y <= high) | bounded)),
+        *(_rank_errors(doubt, literal, bounded, weights) for doubt in (high - low, distance)),
     ]
     return np.column_stack(columns)
+
+
+def _rank_errors(
+    doubt: np.ndarray, errors: np.ndarray, is_upper_bound: np.ndarray, weights: np.ndarray
+) -> np.ndarray:
+    """Correlate the ranks of doubts and absolute errors, shape (n_weights,)."""
+    known = np.isfinite(doubt) & ~is_upper_bound
+    total = weights[:, known].sum(axis=1)
+    if known.sum() < MIN_RANKED:
+        return np.full(len(weights), np.nan)
+    shares = weights[:, known] / np.where(total > 0, total, np.nan)[:, np.newaxis]
+    return _correlation(rankdata(doubt[known]), rankdata(np.abs(errors[known])), shares)
 
 
 def _correlation(a: np.ndarray, b: np.ndarray, shares: np.ndarray) -> np.ndarray:

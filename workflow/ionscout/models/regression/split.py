@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import pandas as pd
 
 from ionscout.config import RegressionSettings
 from ionscout.errors import ModelError
+from ionscout.models.regression.domain import measure_distance, tabulate_domain
 from ionscout.models.regression.labelled import PAPER, SYSTEM, Labelled, group_papers, make_groups
 from ionscout.models.regression.registry import BASELINE, CONSTANT, SIGMA, get_regressor
 from ionscout.models.regression.replicated import Replicated
@@ -19,6 +21,7 @@ from ionscout.models.regression.training import cross_validate, predict_or_fall_
 from ionscout.models.regression.validation import METRIC_COLUMNS
 
 TEST = "test"
+PREDICTED = ("sigma_rt_log10", "low", "high", "distance")
 FAST_THRESHOLD_S_CM = 1e-4
 
 
@@ -34,7 +37,8 @@ class SplitResult:
     predictions : DataFrame
         One row a model and row of TEST (or of TRAIN, held out, without TEST): row, ID,
         model, is_best, sigma_rt_log10, low, high, reason, in_train, measured,
-        is_upper_bound. `row` counts the rows of the table from 0. `is_best` marks the
+        is_upper_bound, distance, in_domain (from TRAIN, see `measure_distance`; without TEST
+        from what was not held out). `row` counts the rows of the table from 0. `is_best` marks the
         regressor with the least grouped mean absolute error in TRAIN.
     notes : tuple of str
         What of the two tables was left out, and what they share, a sentence each.
@@ -74,6 +78,7 @@ def score_split(
         A table cannot be read, or TRAIN has too few values.
     """
     learned = read_table(train, "train")
+    asked = None if test is None else read_table(test, "test")
     data = _labelled(learned)
     if data.unusable:
         raise ModelError(f"{train}: {data.unusable}")
@@ -85,26 +90,17 @@ def score_split(
     )
     notes = _note_train(learned)
     metrics = metrics.assign(note=[_join(note, *notes) for note in metrics["note"]])
-    if test is None:
+    if asked is None:
         rows = np.flatnonzero(_is_usable(learned))
         tables = [_held_out_rows(data, rows, held_out[name][SYSTEM]) for name in estimators]
     else:
-        asked, seen = read_table(test, "test"), set(learned.keys)
-        for estimator in estimators.values():
-            estimator.fit(data.x, data.y, data.is_upper_bound, data.inner_groups)
-        tables = [
-            _predict(estimator, asked, seen, settings.interval_level)
-            for estimator in estimators.values()
-        ]
+        level, seen = settings.interval_level, set(learned.keys)
+        tables = [_predict(each, data, asked, seen, level) for each in estimators.values()]
         of_test = _note_test(asked, tables[0])
-        notes = (*notes, *of_test)
-        groups = group_papers(asked.chemical_systems, asked.papers)
-        scores = [_score_test(rows, groups, threshold, seed) for rows in tables]
-        scores = [table.assign(note=_join(*of_test)) for table in scores]
-        scores = [table.assign(model=name) for name, table in zip(estimators, scores, strict=True)]
-        metrics = pd.concat([metrics, *(table[METRIC_COLUMNS] for table in scores)])
-    named = [rows.assign(model=name) for name, rows in zip(estimators, tables, strict=True)]
-    predictions = pd.concat(named, ignore_index=True)
+        scores = [_score_test(rows, asked, threshold, seed) for rows in tables]
+        scores = _name(scores, estimators).assign(note=_join(*of_test))
+        metrics, notes = pd.concat([metrics, scores[METRIC_COLUMNS]]), (*notes, *of_test)
+    predictions = _name(tables, estimators)
     predictions["is_best"] = predictions["model"] == _best(metrics)
     return SplitResult(metrics.reset_index(drop=True), predictions, notes)
 
@@ -146,11 +142,19 @@ def _best(metrics: pd.DataFrame) -> str:
     return str(means.idxmin()) if means.notna().any() else CONSTANT
 
 
+def _name(tables: list[pd.DataFrame], names: Iterable[str]) -> pd.DataFrame:
+    """Stack tables, each with the name of its model."""
+    named = [table.assign(model=name) for name, table in zip(names, tables, strict=True)]
+    return pd.concat(named, ignore_index=True)
+
+
 def _predict(
-    estimator: Replicated, asked: ConductivityTable, seen: set, level: float
+    estimator: Replicated, data: Labelled, asked: ConductivityTable, seen: set, level: float
 ) -> pd.DataFrame:
+    """Fit to TRAIN, and predict each row of TEST by itself."""
+    estimator.fit(data.x, data.y, data.is_upper_bound, data.inner_groups)
     known = predict_or_fall_back(estimator, asked.x, asked.reasons, level)
-    return pd.DataFrame(
+    rows = pd.DataFrame(
         {
             "row": np.arange(len(asked.ids)),
             "ID": asked.ids,
@@ -163,10 +167,11 @@ def _predict(
             "is_upper_bound": asked.is_upper_bound,
         }
     )
+    return pd.concat([rows, tabulate_domain(measure_distance(data.x, asked.x))], axis=1)
 
 
 def _held_out_rows(data: Labelled, rows: np.ndarray, held_out: Predicted) -> pd.DataFrame:
-    return pd.DataFrame(
+    table = pd.DataFrame(
         {
             "row": rows,
             "ID": data.names,
@@ -179,20 +184,21 @@ def _held_out_rows(data: Labelled, rows: np.ndarray, held_out: Predicted) -> pd.
             "is_upper_bound": data.is_upper_bound,
         }
     )
+    return pd.concat([table, tabulate_domain(held_out.distance.mean(axis=0))], axis=1)
 
 
 def _score_test(
-    rows: pd.DataFrame, groups: np.ndarray, threshold: float, seed: int
+    rows: pd.DataFrame, asked: ConductivityTable, threshold: float, seed: int
 ) -> pd.DataFrame:
     """Score all rows of TEST that have a measured value, the fallbacks among them."""
-    is_scored = np.isfinite(rows["measured"].to_numpy())
+    is_scored = np.isfinite(asked.y)
     rows = rows[is_scored]
     if rows.empty:
         return pd.DataFrame(columns=METRIC_COLUMNS)
     table = score(
         Measured(rows["measured"].to_numpy(), rows["is_upper_bound"].to_numpy()),
-        Predicted(*(rows[[c]].to_numpy().T for c in ("sigma_rt_log10", "low", "high"))),
-        groups[is_scored],
+        Predicted(*(rows[[c]].to_numpy().T for c in PREDICTED)),
+        group_papers(asked.chemical_systems, asked.papers)[is_scored],
         threshold=threshold,
         seed=seed,
     )

@@ -13,6 +13,7 @@ from ionscout.config import RegressionSettings
 from ionscout.labels import duplicate_groups
 from ionscout.models.predictor import select_matrix
 from ionscout.models.regression.description import describe_table
+from ionscout.models.regression.domain import measure_distance, tabulate_domain
 from ionscout.models.regression.labelled import SYSTEM, Labelled, make_groups
 from ionscout.models.regression.registry import (
     ACTIVATION_ENERGY,
@@ -44,9 +45,11 @@ class TrainedRegressor:
         By target; without those for which nothing could be learned.
     predictions : DataFrame
         One row a material and target: material_id, target, value, low, high, reason,
-        in_training, measured, is_upper_bound, held_out, held_out_low, held_out_high. The
-        held-out values, of materials in training, come from folds that part chemical
-        systems. A duplicate of a training material is in training, and shares them.
+        in_training, measured, held_out, held_out_low, held_out_high, is_upper_bound, distance,
+        in_domain. The held-out values, of materials in training, come from folds that part
+        chemical systems, and so does the distance of those materials from the others
+        (see `measure_distance`). A duplicate of a training material is in training, and
+        shares them.
     metrics : DataFrame
         See `validate`; rows of the model `constant` are the baseline of the same folds.
     provenance : dict
@@ -150,8 +153,11 @@ def _train_target(
     )
     estimator.fit(data.x, data.y, data.is_upper_bound, data.inner_groups)
     known = predict_or_fall_back(estimator, x, reasons, settings.interval_level)
-    rows = pd.concat([rows, known], axis=1)
-    return estimator, _join_held_out(rows, data, members, held_out[name][SYSTEM]), scores
+    rows = _join_held_out(pd.concat([rows, known], axis=1), data, members, held_out[name][SYSTEM])
+    distance = measure_distance(data.x, x)
+    learned = members.to_numpy() >= 0
+    distance[learned] = held_out[name][SYSTEM].distance.mean(axis=0)[members[learned]]
+    return estimator, pd.concat([rows, tabulate_domain(distance)], axis=1), scores
 
 
 def describe_manifest(
@@ -317,7 +323,8 @@ def _join_held_out(
 def _without_values(rows: pd.DataFrame, reason: str) -> pd.DataFrame:
     names = ("value", "low", "high", "measured", "held_out", "held_out_low", "held_out_high")
     empty = dict.fromkeys(names, np.nan)
-    return rows.assign(**empty, reason=reason, in_training=False, is_upper_bound=False)
+    rows = rows.assign(**empty, reason=reason, in_training=False, is_upper_bound=False)
+    return pd.concat([rows, tabulate_domain(np.full(len(rows), np.nan))], axis=1)
 
 
 def _provenance(settings: RegressionSettings, seed: int) -> dict[str, Any]:

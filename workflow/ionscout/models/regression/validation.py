@@ -8,6 +8,7 @@ from sklearn.base import BaseEstimator, clone
 
 from ionscout.config import RegressionSettings
 from ionscout.models._folds import assign_folds
+from ionscout.models.regression.domain import measure_distance
 from ionscout.models.regression.labelled import Labelled
 from ionscout.models.regression.scores import METRICS, Predicted, score
 
@@ -41,7 +42,7 @@ def predict_held_out(
     Predicted
         Shape (n_repeats, n); NaN where one group leaves nothing to learn from.
     """
-    tables = np.full((3, settings.n_repeats, len(data.y)), np.nan)
+    tables = np.full((4, settings.n_repeats, len(data.y)), np.nan)
     upper_half = data.y >= np.median(data.y)
     for repeat in range(settings.n_repeats):
         folds = assign_folds(upper_half, data.groups[scheme], settings.n_folds, seed=seed + repeat)
@@ -57,7 +58,9 @@ def predict_held_out(
                 data.inner_groups[train],
             )
             tables[0, repeat, test] = model.predict(data.x[test])
-            tables[1:, repeat, test] = model.predict_interval(data.x[test], settings.interval_level)
+            interval = model.predict_interval(data.x[test], settings.interval_level)
+            tables[1:3, repeat, test] = interval
+            tables[3, repeat, test] = measure_distance(data.x[train], data.x[test])
     return Predicted(*tables)
 
 
