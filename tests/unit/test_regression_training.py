@@ -28,7 +28,7 @@ from ionscout.models.regression.preparation import Preparation
 from ionscout.models.regression.replicated import Replicated
 from ionscout.models.regression.scores import Measured, Predicted, score
 from ionscout.models.regression.training import describe_manifest
-from ionscout.models.regression.validation import predict_held_out
+from ionscout.models.regression.validation import predict_held_out, validate
 from ionscout.models.saved_model import checksum
 
 QUICK = RegressionSettings(n_trees=8, n_bootstrap=4, n_inner_folds=2, n_folds=3)
@@ -95,13 +95,122 @@ class _Memory(RegressorMixin, BaseEstimator):
 
 
 class _Spy(_Memory):
-    """Scales inside `fit`; keeps the mean that its training part had."""
+    """Scales inside `fit`; keeps the mean that its training part had, and the groups."""
 
     means: ClassVar[list] = []
+    groups: ClassVar[list] = []
 
     def fit(self, x, y, is_upper_bound=None, groups=None):
+        _Spy.groups.append(groups)
         _Spy.means.append(Preparation().fit(x).mean_)
         return super().fit(x, y)
+
+
+def _errors(measured, value, is_upper_bound):
+    errors = value - measured
+    return np.where(is_upper_bound, np.maximum(errors, 0), errors)
+
+
+def test_held_out_values_part_chemical_systems():
+    features, labels, manifest = _campaign(60, 60)
+    manifest["chemical_system"] = manifest["chemical_system"].str.split("-").str[0]
+    trained = _train(features=features, labels=labels, manifest=manifest)
+    rows = trained.predictions
+    mae = trained.metrics.query("metric == 'mae' and model == 'forest'").set_index("scheme")
+    errors = _errors(rows["measured"], rows["held_out"], rows["is_upper_bound"])
+    assert np.abs(errors).mean() == pytest.approx(mae.loc[SYSTEM, "value"])
+    assert mae.loc[RANDOM, "value"] != pytest.approx(mae.loc[SYSTEM, "value"])
+
+
+def test_distances_of_known_materials_leave_out_their_chemical_system():
+    features, labels, manifest = _campaign()
+    manifest.loc[3, ["reduced_formula", "chemical_system"]] = "UAs2", "As-U"
+    rows = _train(features=features, labels=labels, manifest=manifest).predictions
+    assert rows["distance"].notna().all()
+    assert rows["distance"].idxmax() == 3
+    assert not rows.loc[3, "in_domain"]
+    assert rows["in_domain"].sum() > 12
+
+
+def test_regressors_are_given_the_systems_as_groups_where_there_are_no_papers(monkeypatch):
+    fit, given = Replicated.fit, []
+
+    def spy(self, x, y, is_upper_bound=None, groups=None):
+        given.append((len(y), groups))
+        return fit(self, x, y, is_upper_bound, groups)
+
+    monkeypatch.setattr(Replicated, "fit", spy)
+    _, labels, manifest = _campaign()
+    _train()
+    n_systems = manifest["chemical_system"].iloc[: len(labels)].nunique()
+    assert max(n for n, _ in given) == len(labels)
+    assert all(len(groups) == n for n, groups in given)
+    assert {len(set(groups)) for n, groups in given if n == len(labels)} == {n_systems}
+
+
+def test_folds_keep_papers_together_where_errors_are_taken():
+    x, y = _noise()
+    papers = np.array([f"paper {row // 6}" for row in range(len(y))], dtype=object)
+    systems = np.array([f"Li-{row // 2}" for row in range(len(y))], dtype=object)
+    of_paper = make_groups(x, systems, papers)
+    data = Labelled(np.arange(len(y)), x, y, np.zeros(len(y), bool), of_paper)
+    np.testing.assert_array_equal(data.inner_groups, of_paper["grouped_paper"])
+    assert len(np.unique(data.inner_groups)) == 10
+    _Spy.groups = []
+    predict_held_out(_Spy(), data, "grouped_paper", QUICK, seed=0)
+    counts = [np.unique(groups, return_counts=True)[1].tolist() for groups in _Spy.groups]
+    assert sum(map(len, counts)) == 10 * (QUICK.n_folds - 1)
+    assert {size for sizes in counts for size in sizes} == {6}
+
+
+def test_hyperparameters_are_chosen_across_groups():
+    rng = np.random.default_rng(0)
+    x, y = np.repeat(rng.normal(size=(40, 2)), 4, axis=0), np.repeat(rng.normal(size=40), 4)
+    grid = {"n_neighbors": [1, 30]}
+    chosen = {
+        name: Replicated(KNeighborsRegressor(), grid=grid).fit(x, y, groups=groups).learner_
+        for name, groups in (("grouped", np.repeat(np.arange(40), 4)), ("rows", None))
+    }
+    assert chosen["grouped"].n_neighbors == 30
+    assert chosen["rows"].n_neighbors == 1
+
+
+def test_the_interval_of_a_score_is_drawn_by_group():
+    x, _ = _noise(120)
+    y = np.repeat(np.random.default_rng(1).normal(size=12), 10)
+    data = _labelled(x, y, [f"Li-{row // 10}" for row in range(120)])
+    zero = np.zeros((1, 120))
+    held_out = {name: Predicted(zero, zero - 1, zero + 1, zero) for name in (RANDOM, SYSTEM)}
+    found = validate("any", held_out, data, target="sigma", threshold=None, seed=0)
+    found = found[found["metric"] == "mae"].set_index("scheme")
+    width = found["high"] - found["low"]
+    assert found.loc[RANDOM, "value"] == found.loc[SYSTEM, "value"]
+    assert width[SYSTEM] > 2 * width[RANDOM]
+
+
+def test_doubts_that_rank_the_errors_are_scored_so_and_bounds_left_out():
+    rng = np.random.default_rng(0)
+    errors = rng.exponential(size=40)
+    y, bounded = -errors, np.arange(40) < 5
+    errors[:5] = 100
+    zero = np.zeros((1, 40))
+    predicted = Predicted(zero, zero, errors[None], -errors[None])
+    found = score(Measured(y, bounded), predicted, np.arange(40), threshold=None, seed=0)
+    found = found.set_index("metric")
+    assert found.loc["interval_spearman", "value"] == pytest.approx(1)
+    assert found.loc["distance_spearman", "value"] == pytest.approx(-1)
+    assert found.loc["distance_spearman", "high"] < 0
+
+
+@pytest.mark.parametrize("value", [np.inf, 1e200, -1e31])
+def test_values_without_a_square_are_missing(value):
+    x, _ = _noise()
+    expected = Preparation().fit(np.vstack([x, np.full(5, np.nan)]))
+    prepared = Preparation().fit(np.vstack([x, np.full(5, value)]))
+    np.testing.assert_array_equal(prepared.scale_, expected.scale_)
+    np.testing.assert_array_equal(
+        prepared.transform(np.full((1, 5), value)), expected.transform(np.full((1, 5), np.nan))
+    )
 
 
 def test_the_registry_has_the_names_of_the_configuration():
