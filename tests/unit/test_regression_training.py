@@ -124,12 +124,21 @@ def test_held_out_values_part_chemical_systems():
 
 def test_distances_of_known_materials_leave_out_their_chemical_system():
     features, labels, manifest = _campaign()
-    manifest.loc[3, ["reduced_formula", "chemical_system"]] = "UAs2", "As-U"
+    columns = ["reduced_formula", "chemical_system"]
+    manifest.loc[:15, columns] = manifest[columns].iloc[:4].loc[np.arange(16) // 4].to_numpy()
+    manifest.loc[16, columns] = "UAs2", "As-U"
     rows = _train(features=features, labels=labels, manifest=manifest).predictions
-    assert rows["distance"].notna().all()
-    assert rows["distance"].idxmax() == 3
-    assert not rows.loc[3, "in_domain"]
-    assert rows["in_domain"].sum() > 12
+    assert rows["distance"].idxmax() == 16
+    assert not rows.loc[16, "in_domain"]
+    assert (rows.loc[:15, "distance"] > 0.1).all()
+    assert rows.loc[19:22, "in_domain"].all()
+
+
+def test_distances_are_measured_inside_the_fold():
+    x, y = _noise(20)
+    data = _labelled(np.repeat(x, 4, axis=0), np.repeat(y, 4), np.arange(80).astype(str))
+    held_out = predict_held_out(_Memory(), data, RANDOM, QUICK, seed=0)
+    assert held_out.distance.min() > 0.1
 
 
 def test_regressors_are_given_the_systems_as_groups_where_there_are_no_papers(monkeypatch):
