@@ -209,6 +209,7 @@ def test_doubts_that_rank_the_errors_are_scored_so_and_bounds_left_out():
     assert found.loc["interval_spearman", "value"] == pytest.approx(1)
     assert found.loc["distance_spearman", "value"] == pytest.approx(-1)
     assert found.loc["distance_spearman", "high"] < 0
+    assert found.loc[["mae", "interval_spearman"], "n"].tolist() == [40, 35]
 
 
 @pytest.mark.parametrize("value", [np.inf, 1e200, -1e31])

@@ -102,9 +102,13 @@ def score(
     ]
     table = np.mean(repetitions, axis=0)
     low, high = _percentiles(table[1:])
-    return pd.DataFrame(
-        {"metric": METRICS, "value": table[0], "low": low, "high": high, "n": len(measured.y)}
-    )
+    is_value = ~measured.is_upper_bound
+    n_of = {
+        "interval_spearman": is_value.sum(),
+        "distance_spearman": (is_value & np.isfinite(predicted.distance[0])).sum(),
+    }
+    n = [int(n_of.get(metric, len(measured.y))) for metric in METRICS]
+    return pd.DataFrame({"metric": METRICS, "value": table[0], "low": low, "high": high, "n": n})
 
 
 def _scores(
