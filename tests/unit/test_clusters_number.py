@@ -73,6 +73,30 @@ def test_the_silhouette_is_that_of_scikit_learn_on_a_sample():
     assert table.loc[4, "value"] == pytest.approx(whole, abs=0.02)
 
 
+def test_a_cluster_too_small_for_the_sample_is_scored():
+    rng = np.random.default_rng(6)
+    middle = np.repeat([[0, 0, 0], [30, 0, 0], [0, 300, 0]], [900, 900, 4], axis=0)
+    x = middle + rng.normal(size=(1804, 3))
+    partitions = cut_at(WardClustering(), x, range(1, 6))
+    for seed in range(5):
+        table = score_numbers(
+            WardClustering(), x, partitions, criterion="silhouette", seed=seed
+        ).set_index("n_clusters")
+        assert choose_number(table.reset_index(), "silhouette") == (3, "")
+        assert table.loc[2:, "value"].notna().all()
+        assert table["n_sampled"].between(1000, 1010).all()
+        whole = silhouette_score(x, partitions[3])
+        assert table.loc[3, "value"] == pytest.approx(whole, abs=0.01)
+
+
+def test_a_single_row_is_a_cluster_to_the_silhouette():
+    x = np.vstack([blobs(np.random.default_rng(7), n=1500, centres=2), np.full((1, 6), 500.0)])
+    table = choose(WardClustering(), x, "silhouette", [2, 3])[2].set_index("n_clusters")
+    assert table["n_sampled"].between(1000, 1001).all()
+    whole = silhouette_score(x, WardClustering(3).fit_predict(x))
+    assert table.loc[3, "value"] == pytest.approx(whole, abs=0.02)
+
+
 def test_the_rules_by_hand():
     table = pd.DataFrame(
         {

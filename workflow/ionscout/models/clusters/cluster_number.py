@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from sklearn.base import ClusterMixin, clone
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.metrics import adjusted_rand_score, pairwise_distances, silhouette_score
+from sklearn.metrics import adjusted_rand_score, pairwise_distances, silhouette_samples
 
 from ionscout.models.clusters.base import distinct_rows
 
@@ -63,9 +63,10 @@ def score_numbers(
     criterion: str,
     seed: int,
 ) -> pd.DataFrame:
-    """Score numbers of clusters on at most 1,000 rows, drawn at random.
+    """Score numbers of clusters on 1,000 rows, drawn at random, or all where there are fewer.
 
-    * `silhouette`: mean silhouette width of the clusters of all rows, from -1 to 1.
+    * `silhouette`: mean silhouette width of the clusters of all rows, from -1 to 1. Two rows
+      at least of each cluster are drawn, and each cluster counts by its size.
     * `gap`: log of the within-cluster sum of squares, less than for rows that are uniform
       in the box of the principal components (ten times); the drawn rows are grouped anew.
     * `stability`: adjusted Rand index of the clusterings of two random 80 % of the drawn
@@ -87,7 +88,7 @@ def score_numbers(
     DataFrame
         One row a number: n_clusters, criterion, value (NaN where the criterion says
         nothing, or that many clusters cannot be made), standard_error (of the
-        reference or of the mean over pairs; NaN for the silhouette), n_sampled.
+        reference or of the mean over pairs; NaN for the silhouette), n_sampled (rows drawn).
 
     References
     ----------
@@ -98,14 +99,16 @@ def score_numbers(
     """
     random = np.random.default_rng(seed)
     rows = np.sort(random.permutation(len(matrix))[:MAX_SAMPLED])
-    sample, numbers = matrix[rows], sorted(partitions)
+    numbers = sorted(partitions)
+    drawn = dict.fromkeys(numbers, rows)
     if criterion == "silhouette":
-        scores = _silhouettes(sample, {k: partitions[k][rows] for k in numbers})
+        drawn = {k: _draw_two_of_each(partitions[k], rows, random) for k in numbers}
+        scores = _silhouettes(matrix, partitions, drawn)
     elif criterion == "gap":
-        scores = _gaps(clone(estimator), sample, numbers, random)
+        scores = _gaps(clone(estimator), matrix[rows], numbers, random)
     else:
-        scores = _stabilities(clone(estimator), sample, numbers, random)
-    found = [(k, criterion, *scores[k], len(rows)) for k in numbers]
+        scores = _stabilities(clone(estimator), matrix[rows], numbers, random)
+    found = [(k, criterion, *scores[k], len(drawn[k])) for k in numbers]
     return pd.DataFrame(found, columns=NUMBER_COLUMNS)
 
 
@@ -146,15 +149,35 @@ def choose_number(table: pd.DataFrame, criterion: str) -> tuple[int, str]:
     return int(as_good.min()), f"the gap still grows at {numbers[-1]} clusters" if grows else ""
 
 
-def _silhouettes(matrix: np.ndarray, partitions: Mapping[int, np.ndarray]) -> Scores:
-    """Score the clusters that the rows are in."""
-    distance = pairwise_distances(matrix)
+def _draw_two_of_each(
+    labels: np.ndarray, rows: np.ndarray, random: np.random.Generator
+) -> np.ndarray:
+    """Add rows at random until two of each cluster are drawn, or its only one."""
+    is_drawn = np.isin(np.arange(len(labels)), rows)
+    added = [rows]
+    for label in np.unique(labels):
+        is_member = labels == label
+        n_lacking = max(2 - np.count_nonzero(is_member & is_drawn), 0)
+        added.append(random.permutation(np.flatnonzero(is_member & ~is_drawn))[:n_lacking])
+    return np.sort(np.concatenate(added))
+
+
+def _silhouettes(
+    matrix: np.ndarray, partitions: Mapping[int, np.ndarray], drawn: Mapping[int, np.ndarray]
+) -> Scores:
+    """Score the clusters of all rows on those drawn, each cluster by its size."""
     scores = {}
     for k, labels in partitions.items():
-        n_found = len(np.unique(labels))
-        can_score = n_found == k and 2 <= k < len(matrix)
-        value = silhouette_score(distance, labels, metric="precomputed") if can_score else np.nan
-        scores[k] = (float(value), np.nan)
+        found, size = np.unique(labels, return_counts=True)
+        value = np.nan
+        if len(found) == k and 2 <= k < len(matrix):
+            rows = drawn[k]
+            width = silhouette_samples(
+                pairwise_distances(matrix[rows]), labels[rows], metric="precomputed"
+            )
+            means = [width[labels[rows] == label].mean() for label in found]
+            value = float(np.average(means, weights=size))
+        scores[k] = (value, np.nan)
     return scores
 
 
