@@ -94,6 +94,20 @@ class TestEachMethod:
         assert (found.clusters["reason"] == "descriptors are missing").all()
         assert found.numbers.empty
 
+    @pytest.mark.parametrize("number", [4, "auto"])
+    def test_values_that_overflow_count_as_missing(self, name, number):
+        features = described(name, np.random.default_rng(12))
+        features.iloc[3, 0], features.iloc[4, 1], features.iloc[5, 0] = 1e300, -np.inf, np.nan
+        features.iloc[6, 0] = 1e29
+        found = group(name, features, n_clusters=number, max_clusters=6).clusters
+        assert found["cluster"].isna().to_numpy().nonzero()[0].tolist() == [3, 4, 5]
+        assert found["reason"][3:7].tolist() == [
+            "descriptors beyond 1e+30",
+            "descriptors beyond 1e+30",
+            "descriptors are missing",
+            "",
+        ]
+
     def test_a_constant_column_is_no_fault(self, name):
         features = described(name, np.random.default_rng(8))
         features[features.columns[0]] = 1e9

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 EQUAL_WITHIN = 1e-6
+LARGEST = 1e30
 
 
 class Clustering(NamedTuple):
@@ -34,11 +35,30 @@ class Clustering(NamedTuple):
     numbers: pd.DataFrame
 
 
-def take_complete(features: pd.DataFrame, columns: tuple[str, ...]) -> tuple[pd.DataFrame, str]:
-    """Keep the materials that have all descriptors, sorted by id.
+class Complete(NamedTuple):
+    """The materials that can be clustered.
 
-    A column without any value is left out first, so that it does not take all materials
-    with it; where no column has one, no material is kept.
+    Attributes
+    ----------
+    rows : DataFrame of float, index material_id
+        Their descriptors, sorted by id.
+    reason : Series of str, index material_id
+        For every material, in the order of the descriptor set: why it is left out, else empty.
+    note : str
+        The columns that were left out, or empty.
+    """
+
+    rows: pd.DataFrame
+    reason: pd.Series
+    note: str
+
+
+def take_complete(features: pd.DataFrame, columns: tuple[str, ...]) -> Complete:
+    """Keep the materials that have all descriptors.
+
+    A value beyond 1e30 on either side counts as missing: squares of such overflow. A column
+    without any value is left out first, so that it does not take all materials with it;
+    where no column has one, no material is kept.
 
     Parameters
     ----------
@@ -49,18 +69,27 @@ def take_complete(features: pd.DataFrame, columns: tuple[str, ...]) -> tuple[pd.
 
     Returns
     -------
-    complete : DataFrame of float, index material_id
-    note : str
-        The columns that were left out, or empty.
+    Complete
     """
     chosen = list(columns) or features.columns.drop("reason", errors="ignore")
-    finite = features[chosen].astype(float).sort_index().replace([np.inf, -np.inf], np.nan)
-    known = finite.dropna(axis="columns", how="all")
-    if known.shape[1] == 0:
-        return known.iloc[:0], ""
-    empty = [str(name) for name in finite.columns.difference(known.columns)]
+    given = features[chosen].astype(float)
+    usable = given.where(given.abs() <= LARGEST)
+    known = usable.dropna(axis="columns", how="all")
+    rows = known.dropna() if known.shape[1] else known.iloc[:0]
+    empty = [str(name) for name in usable.columns.difference(known.columns)]
     note = f"left out, no material has a value: {', '.join(empty)}" if empty else ""
-    return known.dropna(), note
+    return Complete(
+        rows.sort_index(), _say_why(features, given, rows.index), note if known.shape[1] else ""
+    )
+
+
+def _say_why(features: pd.DataFrame, given: pd.DataFrame, kept: pd.Index) -> pd.Series:
+    """Give the reason why materials are left out: that of the descriptor set, or else ours."""
+    stated = features["reason"].fillna("") if "reason" in features else ""
+    is_beyond = (given.abs() > LARGEST).any(axis=1)
+    ours = np.where(is_beyond, f"descriptors beyond {LARGEST:.0e}", "descriptors are missing")
+    reason = np.where(stated == "", ours, stated)
+    return pd.Series(np.where(features.index.isin(kept), "", reason), index=features.index)
 
 
 def standardise(matrix: np.ndarray) -> np.ndarray:
@@ -124,14 +153,14 @@ def number_by_size(labels: np.ndarray) -> np.ndarray:
 
 
 def tabulate_clusters(
-    features: pd.DataFrame, assigned: pd.Series, n_clusters: int, note: str = ""
+    reason: pd.Series, assigned: pd.Series, n_clusters: int, note: str = ""
 ) -> pd.DataFrame:
     """Write the table of a clustering.
 
     Parameters
     ----------
-    features : DataFrame, index material_id
-        The descriptor set; its column `reason` says why a row is incomplete.
+    reason : Series of str, index material_id
+        Why a material is in no cluster, else empty.
     assigned : Series of int, indexed by material_id
         Cluster of each clustered material, 1..k.
     n_clusters : int
@@ -142,18 +171,14 @@ def tabulate_clusters(
     Returns
     -------
     DataFrame
-        Columns material_id, cluster, reason, note, in the order of `features`.
+        Columns material_id, cluster, reason, note, in the order of `reason`.
     """
-    ids = features.index
-    stated = features["reason"].fillna("") if "reason" in features else pd.Series("", index=ids)
     k = assigned.nunique()
     fewer = "" if k == n_clusters else f"{k} of {n_clusters} clusters: no more distinct materials"
-    left_out = ~ids.isin(assigned.index)
-    reason = np.where(left_out, np.where(stated == "", "descriptors are missing", stated), "")
     table = {
-        "material_id": ids,
-        "cluster": assigned.reindex(ids).astype("Int64").array,
-        "reason": reason,
+        "material_id": reason.index,
+        "cluster": assigned.reindex(reason.index).astype("Int64").array,
+        "reason": reason.array,
         "note": "; ".join(filter(None, (fewer, note))),
     }
     return pd.DataFrame(table, columns=list(table)).astype(

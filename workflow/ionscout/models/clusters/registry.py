@@ -111,15 +111,15 @@ def cluster_materials(
     method = CLUSTERINGS[name]
     if lacking := set(method.columns) - set(features.columns):
         raise ModelError(f"clustering {name}: no column {', '.join(sorted(lacking))}")
-    complete, note = take_complete(features, method.columns)
-    matrix = complete.to_numpy()
+    complete = take_complete(features, method.columns)
+    matrix, ids = complete.rows.to_numpy(), complete.rows.index
     if method.is_standardised and matrix.size:
         matrix = standardise(matrix)
     grouped = _group(method, matrix, settings, seed)
-    assigned = pd.Series(grouped.labels + 1, index=complete.index)
-    note = "; ".join(filter(None, (grouped.note, note)))
-    table = tabulate_clusters(features, assigned, grouped.n_clusters, note)
-    return Clustering(table, grouped.linkage, complete.index.to_numpy(dtype=str), grouped.numbers)
+    assigned = pd.Series(grouped.labels + 1, index=ids)
+    note = "; ".join(filter(None, (grouped.note, complete.note)))
+    table = tabulate_clusters(complete.reason, assigned, grouped.n_clusters, note)
+    return Clustering(table, grouped.linkage, ids.to_numpy(dtype=str), grouped.numbers)
 
 
 class _Grouped(NamedTuple):
