@@ -84,7 +84,9 @@ def summarise_clusterings(enrichments: Mapping[str, pd.DataFrame]) -> pd.DataFra
     DataFrame
         One row a clustering: clustering, n_materials, n_clusters,
         n_promising_clusters, n_labelled and n_fast (in all clusters), the same in the
-        promising ones, and the least corrected p-value.
+        promising ones, and the least corrected p-value. That is corrected over the clusters
+        of its own clustering alone: the least of several clusterings is smaller than it
+        should be.
     """
     rows = []
     for name, table in enrichments.items():
