@@ -158,14 +158,14 @@ def make_training_set(
     fast = known_classes(labels, fast_threshold_s_cm=fast_threshold_s_cm)
     groups = duplicate_groups(manifest)
     complete = matrix.index[np.isfinite(matrix.to_numpy(dtype=float)).all(axis=1)]
-    chosen = _one_a_group(groups[groups.index.isin(fast.index) & groups.index.isin(complete)])
+    chosen = one_a_group(groups[groups.index.isin(fast.index) & groups.index.isin(complete)])
     standing_for = pd.Series(chosen.index, index=chosen.to_numpy(), dtype=str)
     members = groups[groups.isin(chosen)].map(standing_for)
     ids = chosen.index
     systems = manifest.set_index("material_id")["chemical_system"]
     labelled = groups[groups.index.isin(labels["material_id"])]
     unlabelled = groups[groups.index.isin(complete) & ~groups.isin(labelled)]
-    pool_ids = _one_a_group(unlabelled).index
+    pool_ids = one_a_group(unlabelled).index
     return TrainingSet(
         material_id=ids.to_numpy(dtype=object),
         x=matrix.loc[ids].to_numpy(dtype=float),
@@ -207,7 +207,18 @@ def join_feature_sets(tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
     return joined
 
 
-def _one_a_group(groups: pd.Series) -> pd.Series:
-    """Choose the original of each duplicate group, or else its first member by id."""
+def one_a_group(groups: pd.Series) -> pd.Series:
+    """Choose the original of each duplicate group, or else its first member by id.
+
+    Parameters
+    ----------
+    groups : Series of str, indexed by material_id
+        The original of each candidate's duplicate group.
+
+    Returns
+    -------
+    Series of str, indexed by material_id
+        Those chosen, sorted by id.
+    """
     order = sorted(groups.index, key=lambda i: (groups[i], groups[i] != i, i))
     return groups.loc[order].drop_duplicates().sort_index()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pandas as pd
 
 from ionscout.labels import duplicate_groups
+from ionscout.models.training_set import one_a_group
 
 
 def one_of_each_group(candidates: pd.Index, manifest: pd.DataFrame) -> pd.Index:
@@ -23,6 +24,4 @@ def one_of_each_group(candidates: pd.Index, manifest: pd.DataFrame) -> pd.Index:
         The candidates kept; those that the manifest does not know are not.
     """
     groups = duplicate_groups(manifest)
-    known = [name for name in groups.index if name in candidates]
-    known.sort(key=lambda name: (groups[name], groups[name] != name, name))
-    return groups.loc[known].drop_duplicates().index
+    return one_a_group(groups[groups.index.isin(candidates)]).index
