@@ -25,6 +25,17 @@ def group(name, features, **settings):
     return cluster_materials(name, features, ClusterSettings(**settings), seed=0)
 
 
+class ReadSettings:
+    """Settings that remember which of them were read."""
+
+    def __init__(self, settings):
+        self.settings, self.names = settings, set()
+
+    def __getattr__(self, name):
+        self.names.add(name)
+        return getattr(self.settings, name)
+
+
 def test_each_clustering_reads_columns_of_its_descriptor_set():
     assert set(CLUSTERING_SETS) == set(CLUSTERINGS)
     for name, method in CLUSTERINGS.items():
@@ -107,6 +118,14 @@ class TestEachMethod:
             "descriptors are missing",
             "",
         ]
+
+    @pytest.mark.parametrize("number", [4, "auto"])
+    def test_only_the_settings_it_is_said_to_use_are_read(self, name, number):
+        settings = ClusterSettings(n_clusters=number, n_neighbours=10, max_clusters=5)
+        read = ReadSettings(settings)
+        cluster_materials(name, described(name, np.random.default_rng(13)), read, seed=0)
+        assert read.names == set(settings.used_by(name))
+        assert ClusterSettings(**settings.used_by(name)).n_clusters == number
 
     def test_a_constant_column_is_no_fault(self, name):
         features = described(name, np.random.default_rng(8))

@@ -23,7 +23,7 @@ TABLES = {
     "train_model": 2,
     "compare_models": 1,
     "train_regressor": 1,
-    "cluster_materials": 1,
+    "enrich_clusters": 1,
     "compare_clusterings": 1,
     "screen_materials": 1,
     "describe_candidates": 1,
@@ -31,7 +31,7 @@ TABLES = {
     "explain_predictions": 1,
     "write_report": 1,
 }
-ONE_SHARD = {"describe_structures": 4, "gather_features": 4}
+ONE_SHARD = {"describe_structures": 4, "gather_features": 4, "cluster_materials": 1}
 
 
 def layered(cation: str, anion: str, scale: float) -> Structure:
@@ -134,6 +134,7 @@ def test_a_refresh_that_brings_nothing_new_runs_the_pulls_alone(large):
                 "describe_structures": N_SHARDS,
                 "gather_features": 1,
                 "cluster_materials": 1,
+                "enrich_clusters": 1,
                 "compare_clusterings": 1,
                 "select_shortlist": 1,
                 "explain_predictions": 1,

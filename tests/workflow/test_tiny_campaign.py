@@ -89,7 +89,8 @@ def _with(path: tuple[str, ...], value) -> dict:
 
 SHORTLISTING = {"screen_materials": 1, "describe_candidates": 1, "select_shortlist": 1}
 MODELS = {"train_model": 2, "compare_models": 1}
-CLUSTERS = {"cluster_materials": 1, "compare_clusterings": 1}
+ENRICHED = {"enrich_clusters": 1, "compare_clusterings": 1}
+CLUSTERS = {"cluster_materials": 1, **ENRICHED}
 EXPLAINED = {"explain_predictions": 1}
 PAGE = {"extrapolate_conductivity": 1, "write_report": 1}
 
@@ -98,7 +99,15 @@ PAGE = {"extrapolate_conductivity": 1, "write_report": 1}
     ("path", "value", "jobs"),
     [
         (("models", "ridge_penalty"), 2.0, {**MODELS, **SHORTLISTING, **EXPLAINED, **PAGE}),
+        (
+            ("models", "fast_threshold_s_cm"),
+            2e-4,
+            {**MODELS, "train_regressor": 1, **ENRICHED, **SHORTLISTING, **EXPLAINED, **PAGE},
+        ),
         (("clusters", "n_clusters"), 5, {**CLUSTERS, "select_shortlist": 1, **EXPLAINED, **PAGE}),
+        (("clusters", "promising"), {"max_p_value": 0.01}, {**ENRICHED, "write_report": 1}),
+        (("clusters", "n_neighbours"), 20, {"write_report": 1}),
+        (("clusters", "criterion"), "gap", {"write_report": 1}),
         (
             ("dynamics", "production_ps"),
             0.6,

@@ -286,6 +286,8 @@ CLUSTERING_SETS = {
     "kmeans": "mxrd",
     "global_kmeans": "mxrd",
 }
+# Those that cut a graph of nearest neighbours.
+NEIGHBOUR_CLUSTERINGS = ("spectral", "bisection", "anion_lattice")
 
 
 class PromisingSettings(Settings):
@@ -334,6 +336,15 @@ class ClusterSettings(Settings):
     def feature_set(self, clustering: str) -> str:
         """Name the descriptor set that a clustering reads."""
         return CLUSTERING_SETS[clustering]
+
+    def used_by(self, clustering: str) -> dict[str, Any]:
+        """Select the settings that a clustering uses, as plain data: no other reruns it."""
+        used = {"n_clusters"}
+        if self.n_clusters == "auto":
+            used |= {"criterion", "max_clusters"}
+        if clustering in NEIGHBOUR_CLUSTERINGS:
+            used.add("n_neighbours")
+        return self.model_dump(mode="json", include=used)
 
 
 REGRESSOR_NAMES = ("svr", "pls", "gaussian_process", "forest", "average")

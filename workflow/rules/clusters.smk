@@ -1,15 +1,11 @@
 rule cluster_materials:
     input:
-        manifest="results/{campaign}/structures/manifest.parquet",
-        labels="results/{campaign}/labels/labels.parquet",
         features=clustered_features,
     output:
         clusters="results/{campaign}/clusters/{clustering}/clusters.parquet",
         table="results/{campaign}/clusters/{clustering}/clusters.csv",
         linkage="results/{campaign}/clusters/{clustering}/linkage.npz",
         numbers="results/{campaign}/clusters/{clustering}/numbers.csv",
-        enrichment="results/{campaign}/clusters/{clustering}/enrichment.csv",
-        label_variance="results/{campaign}/clusters/{clustering}/label_variance.csv",
     log:
         "results/{campaign}/logs/cluster_materials/{clustering}.log",
     benchmark:
@@ -21,13 +17,37 @@ rule cluster_materials:
         mem_mb=growing(6000),
         runtime=growing(120),
     params:
+        stage=clustered_stage,
+    script:
+        "../scripts/cluster_materials.py"
+
+
+rule enrich_clusters:
+    input:
+        manifest="results/{campaign}/structures/manifest.parquet",
+        labels="results/{campaign}/labels/labels.parquet",
+        clusters="results/{campaign}/clusters/{clustering}/clusters.parquet",
+    output:
+        enrichment="results/{campaign}/clusters/{clustering}/enrichment.csv",
+        label_variance="results/{campaign}/clusters/{clustering}/label_variance.csv",
+    log:
+        "results/{campaign}/logs/enrich_clusters/{clustering}.log",
+    benchmark:
+        "results/{campaign}/benchmarks/enrich_clusters/{clustering}.tsv"
+    conda:
+        "../../envs/core.yaml"
+    threads: 1
+    resources:
+        mem_mb=growing(2000),
+        runtime=growing(30),
+    params:
         stage=stage(
             "models",
-            clusters=CAMPAIGN.clusters.model_dump(mode="json", exclude={"names"}),
+            promising=dump(CAMPAIGN.clusters.promising),
             fast_threshold_s_cm=CAMPAIGN.models.fast_threshold_s_cm,
         ),
     script:
-        "../scripts/cluster_materials.py"
+        "../scripts/enrich_clusters.py"
 
 
 rule compare_clusterings:

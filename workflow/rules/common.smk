@@ -104,6 +104,11 @@ def clustered_features(wildcards):
     return f"results/{wildcards.campaign}/features/{name}/features.parquet"
 
 
+def clustered_stage(wildcards):
+    """The parameters of a clustering, so that a setting it does not use reruns nothing."""
+    return stage("models", clusters=CAMPAIGN.clusters.used_by(wildcards.clustering))
+
+
 def dump_dynamics(*keys):
     """Some keys of the dynamics section: what one rule depends on, so that no other key reruns it."""
     return CAMPAIGN.dynamics.model_dump(mode="json", include=set(keys))
