@@ -9,17 +9,31 @@ import pickle
 import zipfile
 from functools import cache
 
+import numpy as np
 import pandas as pd
 import pytest
+import sklearn
 import skops.io
 from sklearn.ensemble import RandomForestClassifier
+from sklearn.neighbors import NearestNeighbors
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from sklearn.svm import SVC, SVR
+from sklearn.tree._tree import Tree
 from small_campaign import campaign, train
 
 from ionscout.config import CLASSIFIER_SETS
 from ionscout.errors import ModelError
 from ionscout.models import CLASSIFIERS, load_model
 from ionscout.models.saved_model import checksum
-from ionscout.models.skops_format import KEY
+from ionscout.models.skops_format import (
+    KEY,
+    TRUSTED_TYPES,
+    dump_skops,
+    load_skops,
+    refuse_unsound,
+)
+from ionscout.models.stack import Stack
 from ionscout.models.training_set import join_feature_sets
 
 IN_SKOPS = ("kernel_svm", "forest")
@@ -164,15 +178,135 @@ def test_another_estimator_is_refused():
         load_model(with_parameters("forest", other))
 
 
-def test_a_tree_that_leads_out_of_itself_is_refused():
-    from ionscout.models.skops_format import dump_skops
+def a_copy_of(estimator):
+    return skops.io.loads(skops.io.dumps(estimator), trusted=list(TRUSTED_TYPES))
 
-    forest = trained("forest").predictor.estimator
-    forest = skops.io.loads(skops.io.dumps(forest), trusted=["sklearn.tree._tree.Tree"])
-    tree = forest.estimators_[0].tree_
-    assert tree.node_count > 1
-    state = tree.__getstate__()
-    state["nodes"]["left_child"][0] = 10_000_000
-    tree.__setstate__(state)
+
+def spoil_tree(estimator, *, n_features=None, **nodes):
+    """Change the nodes of a decision tree that branch, and how many columns it claims."""
+    old = estimator.tree_
+    state = old.__getstate__()
+    branches = state["nodes"]["left_child"] >= 0
+    assert branches.any()
+    for key, value in nodes.items():
+        state["nodes"][key][branches] = value
+    estimator.tree_ = Tree(n_features or old.n_features, old.n_classes, old.n_outputs)
+    estimator.tree_.__setstate__(state)
+
+
+@pytest.mark.parametrize(
+    "spoiled",
+    [
+        {"left_child": 10_000_000},
+        {"left_child": 0},
+        {"right_child": -5},
+        {"feature": 10_000_000},
+        {"feature": 500_000_000, "n_features": 1_000_000_000},
+        {"feature": -1},
+    ],
+)
+def test_a_tree_that_leads_out_of_itself_is_refused(spoiled):
+    forest = a_copy_of(trained("forest").predictor.estimator)
+    spoil_tree(forest.estimators_[-1], **spoiled)
     with pytest.raises(ModelError, match="a tree in it leads nowhere"):
         load_model(with_parameters("forest", dump_skops(forest)))
+
+
+def test_a_tree_of_other_columns_than_its_forest_is_refused():
+    forest = a_copy_of(trained("forest").predictor.estimator)
+    spoil_tree(forest.estimators_[0], n_features=1_000_000)
+    forest.estimators_[0].n_features_in_ = 1_000_000
+    with pytest.raises(ModelError, match="it is no DecisionTreeClassifier of"):
+        load_model(with_parameters("forest", dump_skops(forest)))
+
+
+def a_stack():
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(40, 5))
+    forest = make_pipeline(StandardScaler(), RandomForestClassifier(2, random_state=0))
+    return Stack([("forest", forest, [0, 2, 3])], n_folds=2).fit(x, x[:, 0] > 0)
+
+
+def test_a_tree_in_a_pipeline_in_a_stack_is_looked_at():
+    stack = a_stack()
+    asked = np.ones((3, 5))
+    again = load_skops(dump_skops(stack), kind=Stack, n_columns=5)
+    np.testing.assert_array_equal(again.predict_proba(asked), stack.predict_proba(asked))
+    spoil_tree(stack.fitted_[0].steps[1][1].estimators_[0], left_child=10_000_000)
+    with pytest.raises(ValueError, match="a tree in it leads nowhere"):
+        load_skops(dump_skops(stack), kind=Stack, n_columns=5)
+
+
+def test_a_tree_where_none_belongs_is_looked_at():
+    stack = a_stack()
+    stack.combine_ = stack.fitted_[0].steps[1][1].estimators_[0]
+    refuse_unsound(stack, 5)
+    spoil_tree(stack.combine_, left_child=10_000_000)
+    with pytest.raises(ValueError, match="a tree in it leads nowhere"):
+        refuse_unsound(stack, 5)
+    stack = a_stack()
+    stack.combine_ = NearestNeighbors()
+    with pytest.raises(ValueError, match="holds a NearestNeighbors, which no model has"):
+        refuse_unsound(stack, 5)
+
+
+def machine_of(kind):
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(30, 4))
+    return kind().fit(x, x[:, 0] > 0 if kind is SVC else x[:, 0])
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        lambda m: {"_dual_coef_": m._dual_coef_[:, :1].copy()},
+        lambda m: {"_dual_coef_": m._dual_coef_[:0].copy()},
+        lambda m: {"support_vectors_": m.support_vectors_[:, :1].copy()},
+        lambda m: {"support_vectors_": m.support_vectors_[:2].copy()},
+        lambda m: {"_n_support": m._n_support[:1].copy() + np.int32(len(m.support_))},
+        lambda m: {"_n_support": m._n_support * np.int32(1000)},
+        lambda m: {"_intercept_": m._intercept_[:0].copy()},
+        lambda m: {"_probA": np.zeros(7), "_probB": np.zeros(7)},
+        lambda m: {"_probA": np.zeros(1)},
+        lambda m: {"support_": m.support_[:1].copy()},
+        lambda m: {"kernel": "precomputed"},
+        lambda m: {"_impl": "one_class"},
+    ],
+)
+@pytest.mark.parametrize("kind", [SVC, SVR])
+def test_a_machine_whose_arrays_do_not_fit_together_is_refused(kind, spoil):
+    machine = machine_of(kind)
+    refuse_unsound(machine, 4)
+    machine.__dict__.update(spoil(machine))
+    with pytest.raises(ValueError, match="support-vector machine in it do not fit together"):
+        refuse_unsound(machine, 4)
+
+
+def test_a_doctored_machine_on_disk_is_refused():
+    fitted = a_copy_of(trained("kernel_svm").predictor.estimator)
+    fitted.machine_._dual_coef_ = fitted.machine_._dual_coef_[:, :1].copy()
+    with pytest.raises(ModelError, match="saved model 'kernel_svm': the arrays of a support"):
+        load_model(with_parameters("kernel_svm", dump_skops(fitted)))
+
+
+def test_an_incomplete_machine_is_refused():
+    machine = machine_of(SVC)
+    del machine._dual_coef_
+    with pytest.raises(ValueError, match="a part of it is incomplete"):
+        refuse_unsound(machine, 4)
+
+
+@pytest.mark.parametrize("versions", [{}, {"scikit-learn": "0.24.1"}])
+def test_a_model_of_another_version_of_scikit_learn_is_refused(versions):
+    content = {**content_of("forest"), "versions": versions}
+    content["sha256"] = checksum({k: v for k, v in content.items() if k != "sha256"})
+    with pytest.raises(ModelError, match=r"written by scikit-learn (unknown|0\.24\.1)"):
+        load_model(content)
+
+
+def test_an_archive_of_another_version_of_scikit_learn_is_refused():
+    here = sklearn.__version__
+    with pytest.raises(ModelError, match=r"written by scikit-learn 0\.24\.1"):
+        load_model(with_parameters("forest", doctored("forest", here.encode(), b"0.24.1")))
+    patch = ".".join([*here.split(".")[:2], "99"])
+    load_model(with_parameters("forest", doctored("forest", here.encode(), patch.encode())))

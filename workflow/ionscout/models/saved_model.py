@@ -12,6 +12,7 @@ from ionscout.config import CLASSIFIER_SETS
 from ionscout.errors import ModelError
 from ionscout.models.predictor import Predictor
 from ionscout.models.registry import get_classifier
+from ionscout.models.skops_format import KEY, refuse_other_version
 
 FORMAT = "ionscout-model-2"
 
@@ -102,6 +103,8 @@ def load_model(content: dict[str, Any]) -> Predictor:
     if saved.parameters is None:
         return Predictor(saved.model, classifier.reads, None, saved.reason)
     try:
+        if KEY in saved.parameters:
+            refuse_other_version(saved.versions)
         estimator = classifier.load(saved.parameters)
     except ValidationError:
         raise _refuse(saved, "its parameters are not its own") from None
