@@ -60,7 +60,8 @@ def attribute_by_sampling(
 
     In a random order, and then in the reverse of it, the columns of a random training
     material are replaced by those of the material asked about; what a replacement adds
-    is the column's. 64 such pairs are averaged. With independent columns the value of a
+    is the column's. 64 such pairs are averaged, no material drawn again before all
+    have been. With independent columns the value of a
     linear model is that of `attribute_linear`.
 
     Parameters
@@ -88,7 +89,7 @@ def attribute_by_sampling(
     n_columns = x.shape[1]
     rng = np.random.default_rng(seed)
     orders = np.array([rng.permutation(n_columns) for _ in range(N_ORDERS)])
-    drawn = background[rng.integers(len(background), size=N_ORDERS)]
+    drawn = background[np.resize(rng.permutation(len(background)), N_ORDERS)]
     results = np.empty((2, *x.shape))
     for i, row in enumerate(x):
         values = np.zeros((N_ORDERS, n_columns))

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from ionscout.config import CLASSIFIER_SETS, ModelSettings
+from ionscout.models._missing import find_known
 from ionscout.models.attribution import attribute_by_sampling, attribute_linear, log_odds
 from ionscout.models.domain import Domain
 from ionscout.models.predictor import Predictor, select_matrix
@@ -56,7 +57,8 @@ def explain_predictions(
     -------
     attribution : DataFrame
         Columns material_id; model; rank, from the largest attribution by size; column;
-        value; training_mean; attribution, in log-odds of fast; standard_error, 0 where
+        value; training_mean, that of all described materials for a published model where
+        no labels can be learned from; attribution, in log-odds of fast; standard_error, 0 where
         the model is linear; log_odds, of the material; mean_log_odds, from which the
         attributions start. They add up: log_odds = mean_log_odds + their sum.
     neighbours : DataFrame
@@ -72,21 +74,24 @@ def explain_predictions(
         own = {kind: tables[kind] for kind in CLASSIFIER_SETS[name]}
         learned = gather_training(name, own, labels, manifest, settings)
         matrix = select_matrix(name, learned.features, predictor.columns)
-        asked = matrix.loc[matrix.index.isin(material_ids)]
-        asked = asked[np.isfinite(asked.to_numpy()).all(axis=1)]
-        if predictor.estimator is None or asked.empty or learned.training.unusable:
+        described = matrix[find_known(matrix.to_numpy()).all(axis=1)]
+        asked = described.loc[described.index.isin(material_ids)]
+        if predictor.estimator is None or asked.empty:
             continue
-        attributions.append(_attribute(predictor, learned, asked, seed=seed))
-        neighbours.append(_find_conductors(name, learned, asked, labels, manifest))
+        if learned.training.unusable:
+            background = described.to_numpy()
+        else:
+            background = learned.training.x[:, get_classifier(name).read_positions]
+            neighbours.append(_find_conductors(name, learned, asked, labels, manifest))
+        attributions.append(_attribute(predictor, background, asked, seed=seed))
     return _stack(attributions, ATTRIBUTION_COLUMNS), _stack(neighbours, NEIGHBOUR_COLUMNS)
 
 
 def _attribute(
-    predictor: Predictor, learned: Learned, asked: pd.DataFrame, *, seed: int
+    predictor: Predictor, background: np.ndarray, asked: pd.DataFrame, *, seed: int
 ) -> pd.DataFrame:
     """Attribute the log-odds of each material asked about."""
     classifier = get_classifier(predictor.name)
-    background = learned.training.x[:, classifier.read_positions]
     mean, x = background.mean(axis=0), asked.to_numpy()
     if classifier.linear is not None:
         weights, intercept = classifier.linear(predictor.estimator)

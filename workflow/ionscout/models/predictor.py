@@ -10,6 +10,7 @@ import pandas as pd
 from sklearn.base import BaseEstimator
 
 from ionscout.errors import ModelError
+from ionscout.models._missing import find_known
 
 
 @dataclass(frozen=True)
@@ -39,7 +40,8 @@ class Predictor:
         Parameters
         ----------
         features : DataFrame, index material_id
-            The model's descriptor set, with the column `reason`.
+            The model's descriptor set, with the column `reason`. What is infinite, or
+            above 1e30 by size, counts as missing.
 
         Returns
         -------
@@ -53,7 +55,7 @@ class Predictor:
             A descriptor column is missing.
         """
         matrix = select_matrix(self.name, features, self.columns)
-        complete = np.isfinite(matrix.to_numpy()).all(axis=1)
+        complete = find_known(matrix.to_numpy()).all(axis=1)
         probability = np.full(len(matrix), np.nan)
         if self.estimator is None:
             reason = [self.reason] * len(matrix)
@@ -78,8 +80,9 @@ def held_out_where_trained(predictions: pd.DataFrame) -> pd.Series:
     Returns
     -------
     Series
-        Probability of fast, none of which has seen the material's own label,
-        but for what the authors of a published model fitted it to.
+        Probability of fast, none of which has seen the material's own label or that of a
+        twin, which the descriptors do not tell from it; but for what the authors of a
+        published model fitted it to. Others of its chemical system have been seen.
     """
     return predictions["probability_loo"].fillna(predictions["probability"]).astype(float)
 
@@ -117,7 +120,7 @@ def select_matrix(name: str, features: pd.DataFrame, columns: Sequence[str]) -> 
 def _reasons(features: pd.DataFrame, matrix: pd.DataFrame, complete: np.ndarray) -> list[str]:
     """Say of each incomplete row why: in the words of its table, else by the missing column."""
     stated = features["reason"].fillna("") if "reason" in features else [""] * len(features)
-    absent = ~np.isfinite(matrix.to_numpy())
+    absent = ~find_known(matrix.to_numpy())
     return [
         "" if ok else (said or f"no value of {', '.join(matrix.columns[gone])}")
         for ok, said, gone in zip(complete, stated, absent, strict=True)

@@ -15,10 +15,11 @@ import numpy as np
 import pandas as pd
 from scipy.special import expit, logit
 from sklearn.base import BaseEstimator, ClassifierMixin
-from sklearn.utils.multiclass import type_of_target
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from ionscout.errors import ModelError
+from ionscout.models._classes import two_classes
+from ionscout.models._scaling import find_constant
 from ionscout.models._subset_kernel import FAILED, fit_logistic, judge_subsets
 from ionscout.models.held_out import base_rate
 
@@ -132,7 +133,7 @@ def search_subsets(
     Tran-Dinh, Math. Program. 178, 145 (2019), doi:10.1007/s10107-018-1282-4.
     """
     values, is_fast = _check(values, is_fast, penalty, max_features, n_best, n_threads)
-    varying = np.flatnonzero(np.ptp(values, axis=0) > 0)
+    varying = np.flatnonzero(~find_constant(values))
     if len(varying) > MAX_COLUMNS:
         raise ModelError(
             f"{len(varying)} columns have 2^{len(varying)} subsets: at most {MAX_COLUMNS} columns"
@@ -225,14 +226,7 @@ class SubsetLogistic(ClassifierMixin, BaseEstimator):
             X or y is no such array.
         """
         X, y = validate_data(self, X, y, dtype=float, ensure_min_samples=2)
-        kind = type_of_target(y, input_name="y", raise_unknown=True)
-        if kind != "binary":
-            raise ValueError(
-                f"Only binary classification is supported. The type of the target is {kind}."
-            )
-        self.classes_ = np.unique(y)
-        if len(self.classes_) < 2:
-            raise ValueError(f"{len(y)} materials of one class: nothing tells two classes apart")
+        self.classes_ = two_classes(y)
         is_fast = y == self.classes_[1]
         self.search_ = search_subsets(
             X,
@@ -341,7 +335,7 @@ def _check(
 
 def _scales(values: np.ndarray, of_constant: float | np.ndarray = 1.0) -> np.ndarray:
     """Compute standard deviations; a constant column's is given."""
-    return np.where(np.ptp(values, axis=0) > 0, values.std(axis=0), of_constant)
+    return np.where(find_constant(values), of_constant, values.std(axis=0))
 
 
 def _pose(values: np.ndarray, is_fast: np.ndarray, penalty: float) -> _Problem:

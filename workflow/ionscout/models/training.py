@@ -13,6 +13,7 @@ from sklearn.base import BaseEstimator
 from sklearn.utils.validation import has_fit_parameter
 
 from ionscout.config import ModelSettings
+from ionscout.errors import ModelError
 from ionscout.models.base import Classifier
 from ionscout.models.domain import Domain
 from ionscout.models.held_out import BaseRateClassifier, fit_rows
@@ -23,7 +24,12 @@ from ionscout.models.saved_model import dump_model
 from ionscout.models.training_set import TrainingSet, join_feature_sets, make_training_set
 from ionscout.models.uncertainty import COLUMNS as DOUBTS
 from ionscout.models.uncertainty import fit_resamples, spread_of, tabulate_uncertainty
-from ionscout.models.validation import Validation, validate, validate_published
+from ionscout.models.validation import (
+    Validation,
+    validate,
+    validate_nothing,
+    validate_published,
+)
 
 PACKAGES = ("ionscout", "scikit-learn", "numpy", "scipy", "skops")
 
@@ -38,7 +44,8 @@ class TrainedModel:
         Judges further materials.
     predictions : DataFrame
         One row a material of the manifest: material_id, probability, reason,
-        in_training, probability_loo (leave-one-out, NaN outside the training set),
+        in_training, probability_loo (leave-one-out, twins left out with it, NaN outside
+        the training set),
         uncertainty, spread, distance, in_domain (see `tabulate_uncertainty` and
         `Domain`). A duplicate of a training material is in training too, and shares
         its leave-one-out probability; the four doubts are then those of the material
@@ -199,16 +206,23 @@ def _learn(
     estimator = classifier.build(settings, seed)
     note = _note(classifier, estimator, training)
     read = classifier.read_positions
-    found = validate(name, estimator, training, settings, read=read, note=note, seed=seed)
     if training.unusable:
-        none = pd.Series(dtype=int)
-        return _Judged(found, None, training.unusable, pd.Index([]), none, None, [])
+        return _learned_nothing(name, training, training.unusable)
     rows = np.arange(len(training.y))
-    fitted = fit_rows(estimator, training, rows)
+    try:
+        found = validate(name, estimator, training, settings, read=read, note=note, seed=seed)
+        fitted = fit_rows(estimator, training, rows)
+        resamples = fit_resamples(estimator, training, rows, seed=seed)
+    except ModelError as error:  # one odd material is no reason to stop the campaign
+        return _learned_nothing(name, training, str(error))
     row_of = training.members.map(pd.Series(rows, index=training.material_id))
     domain = Domain.around(training.x[:, read])
-    resamples = fit_resamples(estimator, training, rows, seed=seed)
     return _Judged(found, fitted, "", row_of.index, row_of, domain, resamples)
+
+
+def _learned_nothing(name: str, training: TrainingSet, reason: str) -> _Judged:
+    found = validate_nothing(name, training, reason)
+    return _Judged(found, None, reason, pd.Index([]), pd.Series(dtype=int), None, [])
 
 
 def _take_as_published(

@@ -12,6 +12,7 @@ import pandas as pd
 
 from ionscout.labels import duplicate_groups, known_classes
 from ionscout.models._folds import anion_chemistry, find_twins, merge_groups
+from ionscout.models._missing import find_known
 
 MIN_LABELS = 4
 
@@ -142,7 +143,7 @@ def make_training_set(
     Parameters
     ----------
     matrix : DataFrame, index material_id
-        The descriptors, NaN where missing.
+        The descriptors, NaN where missing; so counts what is above 1e30 by size.
     labels : DataFrame
         As `join_labels` returns it.
     manifest : DataFrame
@@ -157,7 +158,8 @@ def make_training_set(
     """
     fast = known_classes(labels, fast_threshold_s_cm=fast_threshold_s_cm)
     groups = duplicate_groups(manifest)
-    complete = matrix.index[np.isfinite(matrix.to_numpy(dtype=float)).all(axis=1)]
+    known = find_known(matrix.to_numpy(dtype=float))
+    complete = matrix.index[known.all(axis=1)]
     chosen = one_a_group(groups[groups.index.isin(fast.index) & groups.index.isin(complete)])
     standing_for = pd.Series(chosen.index, index=chosen.to_numpy(), dtype=str)
     members = groups[groups.isin(chosen)].map(standing_for)
@@ -176,7 +178,7 @@ def make_training_set(
             matrix.loc[pool_ids].to_numpy(dtype=float),
             systems.loc[pool_ids].to_numpy(dtype=object),
         ),
-        empty_columns=tuple(matrix.columns[~np.isfinite(matrix.to_numpy(dtype=float)).any(axis=0)]),
+        empty_columns=tuple(matrix.columns[~known.any(axis=0)]),
     )
 
 

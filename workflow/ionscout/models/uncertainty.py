@@ -14,12 +14,12 @@ from ionscout.models.scores import (
     UNDEFINED,
     Score,
     draw_groups,
-    misclassification,
-    roc_auc,
+    score,
 )
 from ionscout.models.training_set import TrainingSet
 
 N_RESAMPLES = 10
+N_SHUFFLES = 200
 COLUMNS = ["uncertainty", "spread", "distance", "in_domain"]
 
 
@@ -79,9 +79,10 @@ def tabulate_uncertainty(
     Returns
     -------
     DataFrame
-        uncertainty, the standard deviation of the class, 0 or 1, that the probability
-        and its own spread leave: sqrt(p (1 - p) + spread^2); spread; distance;
-        in_domain, nullable.
+        uncertainty, sqrt(p (1 - p) + spread^2): the standard deviation of a class, 0 or 1,
+        of probability p, which holds all the doubt there is where p is right, raised by
+        the spread as a heuristic for a p that is not; spread; distance; in_domain,
+        nullable.
     """
     doubt = np.sqrt(probability * (1 - probability) + np.nan_to_num(spread) ** 2)
     inside = pd.array(distance <= 1, dtype="boolean")
@@ -147,25 +148,53 @@ def score_uncertainty(
     Returns
     -------
     DataFrame
-        Columns metric, value, low, high, n: Spearman's correlation of each doubt with
-        |y - p|; the probability that a misjudged material is in more doubt than one
-        judged right; and the misclassification inside and outside the domain.
+        Columns metric, value, low, high, n: the probability that a misjudged material is in
+        more doubt than one judged right; Spearman's correlation of each doubt with
+        |y - p|, and the mean and the range of 95 % of the same with the labels shuffled
+        (`shuffled_`), which is far above 0 where most materials are of one class: only
+        what exceeds it is knowledge; the misclassification inside and outside the domain.
     """
     p = doubts["probability"].to_numpy()
     known = np.isfinite(p)
     y, p, doubts, groups = y[known], p[known], doubts[known], groups[known]
     error, is_wrong = np.abs(y - p), (p >= 0.5) != y
-    rows = [
-        (f"{name}_spearman", *spearman(doubts[name].to_numpy(), error, groups, seed=seed), len(y))
-        for name in ("uncertainty", "spread", "distance")
-    ]
-    ranked = roc_auc(is_wrong, doubts["uncertainty"].to_numpy())
-    rows.append(("uncertainty_of_errors_roc_auc", *ranked, len(y)))
+    ranked = _score_one("roc_auc", is_wrong, doubts["uncertainty"].to_numpy(), groups, seed=seed)
+    rows = [("uncertainty_of_errors_roc_auc", *ranked, len(y))]
+    for name in ("uncertainty", "spread", "distance"):
+        doubt = doubts[name].to_numpy()
+        rows.append((f"{name}_spearman", *spearman(doubt, error, groups, seed=seed), len(y)))
+        by_chance = _spearman_by_chance(doubt, y, p, seed=seed)
+        rows.append((f"shuffled_{name}_spearman", *by_chance, len(y)))
     for name, wanted in (("in_domain", True), ("out_of_domain", False)):
         where = (doubts["in_domain"] == wanted).fillna(False).to_numpy(dtype=bool)
-        scored = misclassification(y[where], p[where])
+        scored = _score_one("misclassification", y[where], p[where], groups[where], seed=seed)
         rows.append((f"{name}_misclassification", *scored, np.count_nonzero(where)))
     return pd.DataFrame(rows, columns=["metric", "value", "low", "high", "n"])
+
+
+def _score_one(
+    metric: str, y: np.ndarray, p: np.ndarray, groups: np.ndarray, *, seed: int
+) -> Score:
+    """Take one of the scores, with its interval."""
+    table = score(y, p, groups, seed=seed).set_index("metric")
+    return tuple(table.loc[metric, ["value", "low", "high"]].astype(float))
+
+
+def _spearman_by_chance(doubt: np.ndarray, y: np.ndarray, p: np.ndarray, *, seed: int) -> Score:
+    """Mean and range of Spearman's correlation with |y - p| when the labels are shuffled."""
+    if len(y) < 3 or not np.isfinite(doubt).all() or np.ptp(doubt) == 0:
+        return UNDEFINED
+    rng = np.random.default_rng(seed)
+    errors = (np.abs(rng.permutation(y) - p) for _ in range(N_SHUFFLES))
+    ranks, evenly = rankdata(doubt), np.ones((1, len(y)))
+    values = [
+        float(_correlate(np.stack([ranks, rankdata(error)]), evenly)[0])
+        for error in errors
+        if np.ptp(error) > 0
+    ]
+    if not values:
+        return UNDEFINED
+    return float(np.mean(values)), *map(float, np.percentile(values, INTERVAL_PERCENT))
 
 
 def spearman(a: np.ndarray, b: np.ndarray, groups: np.ndarray, *, seed: int) -> Score:

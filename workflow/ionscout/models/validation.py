@@ -23,6 +23,7 @@ from ionscout.models.held_out import (
     Fold,
     base_rate,
     fit_folds,
+    fit_rows,
     gather_held_out,
 )
 from ionscout.models.scores import (
@@ -55,7 +56,8 @@ class Validation(NamedTuple):
     curves : DataFrame
         Columns model, kind, series, x, y, low, high, n; see `ionscout.models.curves`.
     probability_loo : array of float, shape (n,)
-        Leave-one-out probability of fast; NaN for a published model.
+        Leave-one-out probability of fast, twins left out together, unlike in the scores
+        of leave-one-out; NaN for a published model.
     doubts : DataFrame, n rows
         As `hold_out_uncertainty` returns it.
     folds : list of Fold
@@ -105,15 +107,17 @@ def validate(
         `grouped_system_` or `grouped_framework_` (repeated k-fold cross-validation in
         which no chemical system, or anion framework, is on both sides); rows with the
         model `constant` are the baseline of the same folds. Others are of the
-        X-randomisation, and `score_uncertainty`'s. Without usable labels the values are
-        NaN and the note is the reason.
+        X-randomisation, and `score_uncertainty`'s. The intervals take chemical systems,
+        or frameworks, as what was drawn, those of leave-one-out too. Without usable
+        labels the values are NaN and the note is the reason.
     """
     if training.unusable:
-        return _nothing(_empty_metrics(name, SCHEMES, training.unusable), training)
+        return validate_nothing(name, training, training.unusable)
     alone = np.arange(len(training.y))
     loo = gather_held_out(fit_folds(estimator, training, alone), training.x)
     constant = _hold_out(BaseRateClassifier(), training, alone)
-    tables = [_compare(name, "loo_", training.y, loo[None], constant[None], alone, seed=seed)]
+    pair = (loo[None], constant[None])
+    tables = [_compare(name, "loo_", training.y, *pair, training.systems, seed=seed)]
     by_system, folds = _cross_validate(name, estimator, training, settings, "system", seed=seed)
     by_framework, _ = _cross_validate(name, estimator, training, settings, "framework", seed=seed)
     doubts = hold_out_uncertainty(estimator, training, folds, read, seed=seed)
@@ -128,7 +132,25 @@ def validate(
         *_trace(training.y, doubts["probability"].to_numpy(), "grouped_system"),
         trace_learning(estimator, training, folds, seed=seed),
     ]
-    return Validation(_note(tables, name, note), _name(curves, name), loo, doubts, folds)
+    apart = _hold_out_twins(estimator, training, loo)
+    return Validation(_note(tables, name, note), _name(curves, name), apart, doubts, folds)
+
+
+def validate_nothing(name: str, training: TrainingSet, reason: str) -> Validation:
+    """Say why a classifier that learns has no scores.
+
+    Parameters
+    ----------
+    name, training
+        As in `validate`.
+    reason : str
+
+    Returns
+    -------
+    Validation
+        The values are NaN and the note is the reason.
+    """
+    return _nothing(_empty_metrics(name, SCHEMES, reason), training)
 
 
 def validate_published(
@@ -175,8 +197,9 @@ def validate_published(
     tables, curves = [], []
     for scheme, rows in (("published", np.ones(len(y), bool)), ("published_unseen", ~seen)):
         constant = _constant_of(y[rows])
-        pair = (p[rows][None], constant[None], np.arange(len(constant)))
-        tables.append(_compare(name, f"{scheme}_", y[rows], *pair, seed=seed))
+        pair = (p[rows][None], constant[None])
+        groups = training.systems[rows]
+        tables.append(_compare(name, f"{scheme}_", y[rows], *pair, groups, seed=seed))
         curves += _trace(y[rows], p[rows], scheme)
     tables.append(randomise(name, estimator, training, settings, seed=seed))
     distance = np.full(len(y), np.nan)
@@ -253,6 +276,19 @@ def _cross_validate(
 
 def _hold_out(estimator: BaseEstimator, training: TrainingSet, folds: np.ndarray) -> np.ndarray:
     return gather_held_out(fit_folds(estimator, training, folds), training.x)
+
+
+def _hold_out_twins(
+    estimator: BaseEstimator, training: TrainingSet, alone: np.ndarray
+) -> np.ndarray:
+    """Compute leave-one-out probabilities without the twins, from those with them."""
+    probability = alone.copy()
+    names, sizes = np.unique(training.twins, return_counts=True)
+    for name in names[sizes > 1]:
+        test = training.twins == name
+        model = fit_rows(estimator, training, np.flatnonzero(~test))
+        probability[test] = model.predict_proba(training.x[test])[:, 1]
+    return probability
 
 
 def _constant_of(y: np.ndarray) -> np.ndarray:
