@@ -11,6 +11,8 @@ from scipy.sparse.csgraph import connected_components
 from scipy.spatial.distance import pdist, squareform
 from sklearn.model_selection import StratifiedGroupKFold
 
+from ionscout.models._scaling import CONSTANT_WITHIN, find_constant
+
 SAME_WITHIN = 1e-3
 _QUARTILES_APART = 1.349  # of a normal distribution, in its standard deviations
 
@@ -94,8 +96,9 @@ def find_twins(x: np.ndarray) -> np.ndarray:
     if len(x) < 2 or x.shape[1] == 0:
         return np.arange(len(x))
     low, high = np.percentile(x, [25, 75], axis=0)
-    spread = np.where(high > low, (high - low) / _QUARTILES_APART, x.std(axis=0))
-    scaled = x / np.where(spread > 0, spread, 1.0)
+    rounding = CONSTANT_WITHIN * np.abs(x).max(axis=0)
+    spread = np.where(high - low > rounding, (high - low) / _QUARTILES_APART, x.std(axis=0))
+    scaled = x / np.where(find_constant(x), 1.0, spread)
     is_same = squareform(pdist(scaled, "chebyshev") <= SAME_WITHIN)
     return connected_components(is_same)[1]
 
