@@ -344,3 +344,47 @@ def test_the_columns_of_each_classifier_are_those_of_its_sets():
         assert {column.split(".")[0] for column in classifier.columns} == set(kinds) or len(
             kinds
         ) == 1
+
+
+@pytest.mark.parametrize("absurd", [np.inf, -np.inf, 1e31, -1e200])
+@pytest.mark.parametrize("name", ["sendek2017", "logistic", "forest"])
+def test_an_absurd_value_counts_as_missing(name, absurd):
+    tables, labels, manifest = campaign()
+    tables["sendek"].loc[["m01", "m21"], "llb"] = absurd
+    model = train(name, tables, labels, manifest)
+    table = model.predictions.set_index("material_id")
+    assert table["probability"].isna().sum() == 2
+    assert table.loc[["m01", "m21"], "reason"].str.startswith("no value of").all()
+    metrics = model.metrics.set_index(["model", "metric"])["n"]
+    assert metrics.max() == 11
+    tables["sendek"]["llb"] = absurd
+    model = train("logistic", tables, labels, manifest)
+    assert model.predictions["reason"].eq("no value of llb").sum() == 0
+    assert model.metrics["note"].str.endswith("no material has a value of llb").all()
+
+
+def test_a_search_that_does_not_converge_is_a_reason():
+    tables, labels, manifest = campaign()
+    tables["sendek"].loc["m03", "llb"] = 1e10
+    model = train("sendek_retrained", tables, labels, manifest)
+    assert model.predictions["probability"].isna().all()
+    assert model.predictions["reason"].str.contains("does not converge").all()
+    assert model.metrics["note"].str.contains("does not converge").all()
+    assert model.metrics["value"].isna().all()
+    saved = load_model(json.loads(json.dumps(model.to_json())))
+    assert saved.estimator is None
+
+
+def test_a_twin_under_another_id_is_left_out_of_the_leave_one_out_probability():
+    tables, labels, manifest = campaign()
+    columns = tables["sendek"].columns.drop("reason")
+    tables["sendek"].loc["m01", columns] = tables["sendek"].loc["m00", columns]
+    table = train("logistic", tables, labels, manifest).predictions.set_index("material_id")
+    assert table.loc["m00", "probability_loo"] == table.loc["m01", "probability_loo"]
+    turned = labels.copy()
+    slow = turned["sigma_rt_s_cm"] < 1e-4
+    turned.loc[[0, 1], "sigma_rt_s_cm"] = np.where(slow, 1e-3, 1e-8)[:2]
+    again = train("logistic", tables, turned, manifest).predictions.set_index("material_id")
+    for twin in ("m00", "m01"):
+        assert again.loc[twin, "probability_loo"] == table.loc[twin, "probability_loo"]
+        assert again.loc[twin, "probability"] != table.loc[twin, "probability"]

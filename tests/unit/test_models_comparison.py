@@ -1,11 +1,14 @@
 """The classifiers beside each other, and the honest score of choosing among them."""
 
 import numpy as np
+import pandas as pd
 import pytest
 from small_campaign import SETTINGS, campaign
 
+from ionscout.errors import ModelError
 from ionscout.models import compare_models
 from ionscout.models.comparison import COMPARISON_COLUMNS
+from ionscout.models.subset_search import SubsetLogistic
 
 NAMES = ["sendek2017", "logistic", "sendek_retrained", "forest"]
 SOME = SETTINGS.model_copy(update={"names": NAMES, "n_folds": 3})
@@ -61,3 +64,30 @@ def test_one_chemical_system_and_no_classifier_that_learns():
     assert compare(tables, labels, manifest, published)["note"].tolist() == [
         "no classifier that learns"
     ]
+
+
+def test_the_order_of_the_names_does_not_matter():
+    tables, labels, manifest = campaign(n=30, n_labelled=24)
+    # Twins by composition alone: no column of the other models knows of them.
+    columns = tables["elemental"].columns.drop("reason")
+    for i in range(0, 12, 2):
+        values = tables["elemental"].loc[f"m{i:02d}", columns].to_numpy()
+        tables["elemental"].loc[f"m{i + 1:02d}", columns] = values
+    names = ["logistic", "linear_svm"]
+    found = [
+        compare(tables, labels, manifest, SOME.model_copy(update={"names": order}))
+        .sort_values(["metric", "model"], ignore_index=True)
+        .drop(columns="note")
+        for order in (names, names[::-1])
+    ]
+    pd.testing.assert_frame_equal(*found)
+
+
+def test_a_model_that_cannot_be_fitted_is_named(monkeypatch):
+    def refuse(*_, **__):
+        raise ModelError("a logistic regression does not converge")
+
+    monkeypatch.setattr(SubsetLogistic, "fit", refuse)
+    table = compare(*campaign())
+    assert list(table.columns) == COMPARISON_COLUMNS
+    assert table["note"].iloc[0].startswith("model 'sendek_retrained': a logistic regression")

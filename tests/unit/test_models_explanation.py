@@ -138,3 +138,28 @@ def test_the_column_that_tells_is_the_important_one():
     assert table["low"].iloc[0] > 0
     assert table["log_loss_increase"].is_monotonic_decreasing
     assert (table["n"] == 30).all()
+
+
+def test_no_training_material_is_drawn_again_before_all_have_been():
+    background = np.random.default_rng(0).normal(size=(32, 3))
+    weights = np.array([1.0, 2.0, -1.0])
+    x = np.ones((1, 3))
+    found, _ = attribute_by_sampling(lambda rows: rows @ weights, x, background, seed=1)
+    np.testing.assert_allclose(found[0], weights * (1 - background.mean(axis=0)), atol=1e-12)
+
+
+@pytest.mark.parametrize("n_labels", [0, 2])
+def test_a_published_model_is_explained_without_usable_labels(n_labels):
+    tables, labels, manifest = campaign()
+    labels = labels.iloc[:n_labels]
+    tables["sendek"].loc["m05", "llb"] = np.nan
+    predictors = {"sendek2017": train("sendek2017", tables, labels, manifest).predictor}
+    attribution, neighbours = explain_predictions(
+        predictors, tables, labels, manifest, ["m20"], SETTINGS, seed=1
+    )
+    rows = attribution.set_index("column")
+    described = tables["sendek"].drop("m05")[list(COEFFICIENTS)].mean()
+    np.testing.assert_allclose(rows["training_mean"], described[rows.index])
+    total = rows["mean_log_odds"].iloc[0] + rows["attribution"].sum()
+    assert total == pytest.approx(rows["log_odds"].iloc[0])
+    assert neighbours.empty

@@ -259,3 +259,12 @@ def test_the_descriptors_of_sendek_are_searched_as_exactly(shared_data):
         scores = loop_scores(values, is_fast, np.flatnonzero(best.masks[rank]), penalty=1.0)
         expected = best.loo_misclassified[rank], pytest.approx(best.loo_log_loss[rank], abs=1e-8)
         assert scores == expected
+
+
+def test_a_column_that_varies_by_rounding_alone_enters_no_subset():
+    values, is_fast = make_materials(14, 3)
+    values[:, 1] = np.where(is_fast, 0.3, 0.1 + 0.2)
+    found = search_subsets(values, is_fast, penalty=1e-3, n_best=100)
+    assert found.n_searched == 4
+    assert not found.masks[:, 1].any()
+    assert SubsetLogistic(penalty=1e-3).fit(values, is_fast).scale_[1] == 1

@@ -6,6 +6,7 @@ import pytest
 from scipy.stats import spearmanr
 from small_campaign import campaign, train
 
+from ionscout.models._scaling import fit_scaling
 from ionscout.models.domain import Domain
 from ionscout.models.uncertainty import (
     score_uncertainty,
@@ -127,3 +128,55 @@ def test_a_published_model_has_no_spread():
     assert model.predictions["distance"].notna().all()
     scores = model.metrics.set_index(["model", "metric"])
     assert np.isnan(scores.loc[("sendek2017", "spread_spearman"), "value"])
+
+
+def test_what_chance_would_make_of_the_correlation_stands_beside_it():
+    rng = np.random.default_rng(1)
+    p = 0.5 * rng.random(400)
+    y = rng.random(400) < 0.2  # mostly slow, and p knows nothing of which
+    doubts = doubts_of(y, p, np.sqrt(p * (1 - p)), rng)
+    scores = score_uncertainty(y, doubts, np.arange(400), seed=1).set_index("metric")
+    assert scores.index[0] == "uncertainty_of_errors_roc_auc"
+    assert scores.loc["uncertainty_spearman", "low"] > 0.3
+    chance = scores.loc["shuffled_uncertainty_spearman"]
+    assert chance["low"] > 0.3
+    assert scores.loc["uncertainty_spearman", "value"] == pytest.approx(chance["value"], abs=0.1)
+    assert chance["low"] < chance["value"] < chance["high"]
+    assert scores.loc["shuffled_spread_spearman", "value"] == pytest.approx(0, abs=0.1)
+    knowing = score_uncertainty(rng.random(400) < p, doubts, np.arange(400), seed=1)
+    knowing = knowing.set_index("metric")
+    assert knowing.loc["uncertainty_of_errors_roc_auc", "value"] > 0.6
+
+
+def test_no_material_has_no_scores_of_doubt():
+    rng = np.random.default_rng(1)
+    for n in range(3):
+        doubts = doubts_of(np.zeros(n, bool), rng.random(n), rng.random(n), rng)
+        scores = score_uncertainty(np.arange(n) > 0, doubts, np.arange(n), seed=1)
+        assert scores[scores["metric"].str.endswith("spearman")]["value"].isna().all()
+
+
+def test_members_of_a_group_widen_the_scores_of_doubt():
+    rng = np.random.default_rng(1)
+    p, y = np.repeat(rng.random(15), 8), np.repeat(rng.random(15) < 0.5, 8)
+    doubts = doubts_of(y, p, np.sqrt(p * (1 - p)), rng)
+    alone, grouped = (
+        score_uncertainty(y, doubts, groups, seed=1).set_index("metric")
+        for groups in (np.arange(120), np.repeat(np.arange(15), 8))
+    )
+    wide, narrow = grouped["high"] - grouped["low"], alone["high"] - alone["low"]
+    for metric in ("uncertainty_of_errors_roc_auc", "in_domain_misclassification"):
+        assert wide[metric] > 1.3 * narrow[metric]
+
+
+def test_a_column_that_varies_by_rounding_alone_makes_no_distance():
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(30, 3))
+    x[:, 2] = np.where(rng.random(30) < 0.5, 0.3, 0.1 + 0.2)
+    assert np.ptp(x[:, 2]) > 0
+    _, scale = fit_scaling(x)
+    assert scale[2] == 1
+    np.testing.assert_allclose(scale[:2], x[:, :2].std(axis=0))
+    asked = np.array([[0.0, 0.0, 0.3], [0.0, 0.0, 0.31]])
+    near, far = Domain.around(x).distance(asked)
+    assert far == pytest.approx(near, rel=1e-2)
