@@ -86,6 +86,26 @@ def score_repeats(
     return mean.reset_index().assign(n=tables[0]["n"].to_numpy())
 
 
+def tie_constant(table: pd.DataFrame) -> pd.DataFrame:
+    """Set the ROC-AUC of a constant to one half: its folds differ by what they hold out alone.
+
+    Parameters
+    ----------
+    table : DataFrame
+        As `score` returns it for a constant.
+
+    Returns
+    -------
+    DataFrame
+        With the column note, which says so beside the ROC-AUC and is empty elsewhere.
+    """
+    is_auc = (table["metric"] == "roc_auc") & table["value"].notna()
+    note = np.where(is_auc, "by definition: a constant ranks nothing", "")
+    tied = table.assign(note=note)
+    tied.loc[is_auc, ["value", "low", "high"]] = 0.5
+    return tied
+
+
 def misclassification(y: np.ndarray, p: np.ndarray) -> Score:
     """Share of wrong classes, with Wilson's interval.
 

@@ -32,6 +32,7 @@ from ionscout.models.scores import (
     Score,
     misclassification,
     score_repeats,
+    tie_constant,
 )
 from ionscout.models.training_set import TrainingSet
 from ionscout.models.uncertainty import (
@@ -308,16 +309,9 @@ def _compare(
 ) -> pd.DataFrame:
     """Put the scores of a model above those of the constant baseline; p is (n_repeats, n)."""
     of_model = score_repeats(y, p, groups, seed=seed).assign(model=name, note="")
-    of_constant = _tie_constant(score_repeats(y, constant, groups, seed=seed))
+    of_constant = tie_constant(score_repeats(y, constant, groups, seed=seed))
     table = pd.concat([of_model, of_constant.assign(model=CONSTANT)], ignore_index=True)
     return table.assign(metric=prefix + table["metric"])[METRIC_COLUMNS]
-
-
-def _tie_constant(table: pd.DataFrame) -> pd.DataFrame:
-    """Set the ROC-AUC of a constant to one half: its folds differ by what they hold out alone."""
-    is_auc = (table["metric"] == "roc_auc") & table["value"].notna()
-    table.loc[is_auc, ["value", "low", "high"]] = 0.5
-    return table.assign(note=np.where(is_auc, "by definition: a constant ranks nothing", ""))
 
 
 def _rank_errors(
