@@ -7,8 +7,9 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
+from ionscout.models._missing import LARGEST
+
 EQUAL_WITHIN = 1e-6
-LARGEST = 1e30
 
 
 class Clustering(NamedTuple):

@@ -5,9 +5,8 @@ from __future__ import annotations
 import numpy as np
 from sklearn.base import BaseEstimator, TransformerMixin
 
+from ionscout.models._missing import find_known
 from ionscout.models._scaling import fit_scaling
-
-HUGE = 1e30
 
 
 class Preparation(TransformerMixin, BaseEstimator):
@@ -41,7 +40,7 @@ class Preparation(TransformerMixin, BaseEstimator):
         -------
         Preparation
         """
-        x = np.where(_is_known(x), x, np.nan)
+        x = np.where(find_known(x), x, np.nan)
         known = np.isfinite(x).any(axis=0)
         self.n_features_in_ = x.shape[1]
         self.median_ = np.zeros(x.shape[1])
@@ -65,8 +64,4 @@ class Preparation(TransformerMixin, BaseEstimator):
         return (self._fill(x) - self.mean_) / self.scale_
 
     def _fill(self, x: np.ndarray) -> np.ndarray:
-        return np.where(_is_known(x), x, self.median_)
-
-
-def _is_known(x: np.ndarray) -> np.ndarray:
-    return np.abs(x) <= HUGE
+        return np.where(find_known(x), x, self.median_)

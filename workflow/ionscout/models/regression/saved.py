@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -13,7 +12,7 @@ from ionscout.models.regression.registry import get_regressor
 from ionscout.models.regression.replicated import Replicated
 from ionscout.models.regression.training import TrainedRegressor
 from ionscout.models.saved_model import checksum
-from ionscout.models.skops_format import _is_sound, dump_skops, load_skops
+from ionscout.models.skops_format import dump_skops, load_skops
 
 FORMAT = "ionscout-regressor-1"
 
@@ -88,26 +87,12 @@ def load_regressor(content: dict[str, Any]) -> dict[str, Replicated]:
     if saved.columns != list(COLUMNS) or not set(saved.estimators) <= set(regressor.targets):
         raise _refuse(saved, "it reads other columns or predicts something else")
     try:
-        estimators = {
+        return {
             target: load_skops(parameters, kind=Replicated, n_columns=len(COLUMNS))
             for target, parameters in saved.estimators.items()
         }
     except ValueError as error:
         raise _refuse(saved, str(error)) from None
-    if not all(_is_sound(tree) for fitted in estimators.values() for tree in _trees(fitted)):
-        raise _refuse(saved, "a tree in it leads nowhere")
-    return estimators
-
-
-def _trees(fitted: Any) -> Iterator[Any]:
-    """Find the trees in an estimator, which are walked in C without a look at their indices."""
-    if hasattr(fitted, "tree_"):
-        yield fitted.tree_
-    parts = [part for _, part in getattr(fitted, "steps", [])]
-    parts += list(getattr(fitted, "estimators_", [])) + list(getattr(fitted, "replicas_", []))
-    parts += [fitted.learner_] if hasattr(fitted, "learner_") else []
-    for part in parts:
-        yield from _trees(part)
 
 
 def _refuse(saved: _SavedRegressor, fault: str) -> ModelError:
