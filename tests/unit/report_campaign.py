@@ -170,7 +170,9 @@ class Factory:
             ]
             scores = held_out if trained else published
             doubts = [
+                (name, "uncertainty_of_errors_roc_auc", 0.57, 0.4, 0.7, 23, ""),
                 (name, "uncertainty_spearman", 0.31, -0.02, 0.6, 23, ""),
+                (name, "shuffled_uncertainty_spearman", 0.28, 0.1, 0.5, 23, ""),
                 (name, "in_domain_misclassification", 0.22, 0.1, 0.4, 18, ""),
                 (name, "out_of_domain_misclassification", 0.4, 0.1, 0.8, 5, ""),
             ]
@@ -259,6 +261,8 @@ class Factory:
                 (model, "sigma_rt_log10", "grouped_system", "mae", error, 1.5, 2.6, 24, "")
                 for model, error in ((name, 2.05), ("constant", 2.75))
             ]
+            ranked = (name, "sigma_rt_log10", "grouped_system", "distance_spearman")
+            rows.append((*ranked, 0.44, 0.3, 0.6, 22, ""))
             self.save(
                 pd.DataFrame(rows, columns=inputs.REGRESSION_METRIC_COLUMNS),
                 f"regression/{name}/metrics.csv",

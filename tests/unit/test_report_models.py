@@ -151,7 +151,15 @@ def test_the_domain_counts_the_candidates_outside(tables):
     cells = {row[0].text: [cell.text for cell in row] for row in table.rows}
     outside = np.arange(84)[24:] % 10 == 9
     assert cells["logistic"][-1] == f"{outside.sum()} of {outside.size}"
-    assert cells["logistic"][1:5] == ["0.310", "–", "0.220", "0.400"]
+    assert cells["logistic"][1:5] == ["0.570", "0.310", "0.280", "0.220"]
+
+
+def test_doubts_stand_beside_what_chance_would_give(tables):
+    table = explanations_of(tables, Table)[-1]
+    row = dict(zip(table.headings, table.rows[0], strict=True))
+    assert row["Errors more uncertain (ROC-AUC)"].text == "0.570"
+    assert row["Uncertainty and error, rank correlation"].text == "0.310"
+    assert row["The same, labels shuffled"].text == "0.280"
 
 
 def test_nothing_to_explain_is_a_sentence(tables):

@@ -47,10 +47,14 @@ def make_known(n: int) -> pd.DataFrame:
 
 def test_scores_stand_beside_the_constant(tables):
     scores = blocks_of(tables, Table)[0]
-    assert scores.headings == ("Regressor", "Mean absolute error, unseen chemical systems")
+    assert scores.headings == (
+        "Regressor",
+        "Mean absolute error, unseen chemical systems",
+        "Distance from the known and error, rank correlation, unseen chemical systems",
+    )
     assert [[cell.text for cell in row] for row in scores.rows] == [
-        ["svr", "2.05 (2.75)"],
-        ["pls", "2.05 (2.75)"],
+        ["svr", "2.05 (2.75)", "0.440"],
+        ["pls", "2.05 (2.75)", "0.440"],
     ]
 
 

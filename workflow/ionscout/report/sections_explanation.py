@@ -29,8 +29,9 @@ N_CONDUCTORS = 3
 REST = "all others"
 
 _DOUBTS = {
-    "uncertainty_spearman": "uncertainty",
     "uncertainty_of_errors_roc_auc": "ranked",
+    "uncertainty_spearman": "uncertainty",
+    "shuffled_uncertainty_spearman": "chance",
     "in_domain_misclassification": "inside",
     "out_of_domain_misclassification": "outside",
 }
@@ -264,16 +265,17 @@ def _show_doubts(tables: Tables) -> list[Block]:
     rows["candidates"] = rows["model"].map(_count_outside(tables)).fillna(MISSING)
     columns = [
         text_column("Model", "model"),
-        _doubt_column("Uncertainty and error, rank correlation", "uncertainty"),
         _doubt_column("Errors more uncertain (ROC-AUC)", "ranked"),
+        _doubt_column("Uncertainty and error, rank correlation", "uncertainty"),
+        _doubt_column("The same, labels shuffled", "chance"),
         _doubt_column("Misclassification inside the domain", "inside", is_counted=True),
         _doubt_column("Misclassification outside", "outside", is_counted=True),
         Column("Candidates outside", lambda row: Cell(row["candidates"]), numeric=True),
     ]
     caption = (
         "Can the models tell where they err? Held out by chemical system; a published model is"
-        " judged as it is. A rank correlation of 0 and a ROC-AUC of 0.5 are no better than"
-        " guessing. Outside the domain: farther from the known materials than 95 % of these are"
+        " judged as it is. A ROC-AUC of 0.5, and a rank correlation as with shuffled labels, are no"
+        " better than guessing. Outside the domain: farther from the known materials than 95 % of these are"
         " from their like, so that a model extrapolates"
     )
     return [make_table(rows, columns, caption=caption)]

@@ -43,6 +43,8 @@ _SCORES = {
     "spearman": "Rank correlation",
     "roc_auc": "ROC-AUC",
     "coverage": "Share inside the interval",
+    "interval_spearman": "Width of the interval and error, rank correlation",
+    "distance_spearman": "Distance from the known and error, rank correlation",
 }
 _SHOWN = (
     ("mae", "random"),
@@ -53,6 +55,7 @@ _SHOWN = (
     ("spearman", "grouped_system"),
     ("coverage", "grouped_system"),
     ("coverage", "test"),
+    ("distance_spearman", "grouped_system"),
 )
 _CAPTIONS = {
     SIGMA: (
