@@ -275,8 +275,8 @@ def _show_doubts(tables: Tables) -> list[Block]:
     caption = (
         "Can the models tell where they err? Held out by chemical system; a published model is"
         " judged as it is. A ROC-AUC of 0.5, and a rank correlation as with shuffled labels, are no"
-        " better than guessing. Outside the domain: farther from the known materials than 95 % of these are"
-        " from their like, so that a model extrapolates"
+        " better than guessing. Outside the domain: farther from the known materials than 95 % of"
+        " these are from their like, so that a model extrapolates"
     )
     return [make_table(rows, columns, caption=caption)]
 
