@@ -33,6 +33,10 @@ class ModelError(IonscoutError):
     """A model cannot be fitted or applied."""
 
 
+class CompositionError(IonscoutError):
+    """Compositions cannot be enumerated, scored or merged."""
+
+
 class DynamicsError(IonscoutError):
     """A molecular dynamics run, or its preparation, cannot go on."""
 
