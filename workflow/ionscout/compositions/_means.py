@@ -15,6 +15,7 @@ from ionscout.compositions._sweep import encode_one, is_better, push
 
 # Unsigned indices spare the test for negative ones.
 _ONE = np.uint64(1)
+_NO_CODE = 2**62
 _compile = numba.njit(cache=True, nogil=True, error_model="numpy")
 
 
@@ -149,7 +150,7 @@ def search(units, systems, max_amount, least, tally, best):
     for s in range(len(systems)):
         q = units[np.array([0, systems[s, 0], systems[s, 1], systems[s, 2]])]
         first = min(1, systems[s, 0])
-        best[0][s] = _highest_of(q, first, max_amount)
+        best[0][s], best[1][s] = _highest_of(q, first, max_amount), _NO_CODE
         for a in range(1, max_amount + 1):
             needed = min(best[0][s], _needed_for_top(least, tally))
             excess = q - needed
@@ -183,7 +184,7 @@ def _highest_of(q, first, max_amount):
 def _needed_for_top(least, tally):
     _, scores, _, size = tally
     if not len(scores):
-        return np.int64(2**62)
+        return np.int64(_NO_CODE)
     return max(least, scores[0]) if size[0] == len(scores) else least
 
 

@@ -34,14 +34,17 @@ def prepare_positions(parts: SystemScores, bins: ScoreBins):
     """Write the scores of systems as positions in float32, with bounds of their errors.
 
     A position is (sum_i n_i x_i + sum_p s_p sqrt(sum_k m_k v_pk)) / N for amounts n_i, their
-    sum N and products m_k. With e = 2^-24 the relative errors are at most: 5 e in sum_i n_i x_i
-    of sum_i n_i |x_i| (x rounded, 1 product, 3 sums); 7 e in the sums of v, whose terms are all
-    positive (v rounded, 1 product, 5 sums), so 3.5 e in their roots, and 1 e of the root itself;
-    1 e of the sum of absolute terms for each of the n_deviating additions, 2 e for 1 / N and
-    the last product. Together less than (8 + n_deviating) e of the sum of absolute terms, which
-    is at most max |x_i| + sum_p half the range of p. 12 in place of 8 covers the terms of second
-    order, the rounding of the bound and of the distance to an edge; underflow and the rounding
-    of scores to whole units are covered by the last term.
+    sum N and products m_k, which are all exact in float32. With e = 2^-24, what is rounded is
+
+    - in sum_i n_i x_i: each x_i, a product, three sums; at most 5 e of its absolute terms;
+    - in the sums of v: each v_pk, a product, five sums of positive terms; 7 e, so 3.5 e in
+      the root, and 1 e of the root itself;
+    - n_deviating additions of the roots, 1 / N and the product with it: n_deviating + 2.
+
+    Together it is less than (8 + n_deviating) e of the sum of absolute terms, which is at most
+    max_i |x_i| plus half the range of each property. 12 in place of 8 covers the terms of second
+    order; 1e-6 the rounding of the distance to an edge, and underflow; 4 units the rounding of
+    exact scores to whole units.
 
     Parameters
     ----------
@@ -59,7 +62,7 @@ def prepare_positions(parts: SystemScores, bins: ScoreBins):
     width = bins.width_units * UNIT
     x = (parts.mean_units - bins.lowest_units) / bins.width_units
     v = parts.squares * (parts.weights[:, None] / width) ** 2
-    terms = np.concatenate([x, v.reshape(len(v), -1)], axis=1).astype(np.float32)
+    terms = np.column_stack([x, v.reshape(len(v), v.shape[1] * v.shape[2])]).astype(np.float32)
     largest = np.abs(x).max(axis=1) + (np.sqrt(v.max(axis=2, initial=0.0)) / 2).sum(axis=1)
     margins = (12 + len(parts.weights)) * _EPSILON * largest + 1e-6 + 4 / bins.width_units
     return terms, np.sign(parts.weights).astype(np.float32), margins
