@@ -27,6 +27,7 @@ from ionscout.compositions import (
     scoring,
 )
 from ionscout.compositions.scores import UNIT
+from ionscout.compositions.tables import count_elements, list_systems, list_top
 from ionscout.errors import CompositionError
 from ionscout.features.elemental import COLUMNS, describe_composition
 from ionscout.models.logistic import build_logistic, linear_form
@@ -167,14 +168,33 @@ def test_more_asked_for_than_there_are():
     assert_same(found, table_plainly(space, model), space)
 
 
-def test_percentile_counts_what_is_lower():
+def test_percentiles_are_bounded_by_the_bin():
     space, model = SPACES[0], random_model(6)
     job = Scoring(model, space, n_bins=2000)
-    found = job.score_shard(0)
-    assert found.percentile(found.top_scores[0]) > 99.9
-    score = job.score({"Li": 1, "P": 1, "O": 3})
-    lower = 100 * np.mean(table_plainly(space, model).scores < score)
-    assert lower - 0.5 < found.percentile(score) <= lower
+    found, plain = job.score_shard(0), table_plainly(space, model)
+    for amounts in ({"Li": 1, "P": 1, "O": 3}, {"Li": 2, "Ge": 1, "S": 3}):
+        lowest, highest = found.percentile(job.score(amounts))
+        lower = 100 * np.mean(plain.scores < job.score(amounts))
+        assert lowest <= lower <= highest < lowest + 1.0
+
+
+def test_tables():
+    space, model = SPACES[2], random_model(7)
+    rules = OxidationRules(space)
+    found = Scoring(model, space, rules, n_top=40).score_shard(0)
+    top = list_top(found, space, rules)
+    assert top["is_neutral"].all()
+    for formula, states in zip(top["formula"], top["oxidation_states"], strict=True):
+        charges = {part[:-2]: int(part[-2:]) for part in states.split()}
+        amounts = Composition(formula).get_el_amt_dict()
+        assert sum(charges[symbol] * n for symbol, n in amounts.items()) == 0
+    systems = list_systems(found, space)
+    assert systems["n_scored"].sum() == found.n_scored
+    assert systems["best_log_odds"].max() == top["log_odds"][0]
+    counts = count_elements(found, space).set_index("element")["n_top"]
+    assert counts["O"] == sum("O" in Composition(formula) for formula in top["formula"])
+    everything = list_top(Scoring(model, space, n_top=40).score_shard(0), space, rules)
+    assert not everything["is_neutral"].all()
 
 
 def test_progress_ends_at_one():

@@ -14,12 +14,12 @@ import numba
 import numpy as np
 
 from ionscout.compositions.scores import PAIRS, UNIT, ScoreBins, SystemScores
+from ionscout.compositions.space import AMOUNT_BITS, ELEMENT_BITS
 
 BLOCK = 512
 N_PRODUCTS = 11
 
 _TILE = 64
-_AMOUNT_BITS, _ELEMENT_BITS = 5, 7
 _EPSILON = 2.0**-24
 _INVERSE = N_PRODUCTS - 1
 
@@ -238,9 +238,9 @@ def encode_one(system, n):
     """One number, as `ionscout.compositions.space.encode` writes it."""
     code = 0
     for number in system:
-        code = code << _ELEMENT_BITS | number
+        code = code << ELEMENT_BITS | number
     for amount in n:
-        code = code << _AMOUNT_BITS | amount
+        code = code << AMOUNT_BITS | amount
     return code
 
 

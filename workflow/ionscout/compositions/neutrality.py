@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import itertools
 import math
+import operator
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 
 import numpy as np
 from pymatgen.core import Element
@@ -78,14 +79,15 @@ class OxidationRules:
             All choices of a state by symbol, those of the most ICSD entries first; empty
             for a composition that is not neutral.
         """
-        known = dict(zip(self.space.symbols, self.states, strict=True))
-        found = []
-        for charges in itertools.product(*(known[symbol] for symbol in amounts)):
-            choice = dict(zip(amounts, charges, strict=True))
-            net_charge = sum(amounts[symbol] * q for symbol, q in choice.items())
-            if net_charge == 0 and self._is_ordered(choice):
-                found.append(choice)
-        return sorted(found, key=_share_of_entries, reverse=True)
+        choices = self._choices.get(tuple(amounts))
+        if choices is None:
+            choices = self._choices[tuple(amounts)] = self._list_choices(tuple(amounts))
+        n = tuple(amounts.values())
+        return [
+            dict(zip(amounts, charges, strict=True))
+            for charges in choices
+            if sum(map(operator.mul, n, charges)) == 0
+        ]
 
     def group(self, pairs: np.ndarray) -> ChargeGroups:
         """Group the systems of some pairs by the charges that their elements can have.
@@ -122,11 +124,22 @@ class OxidationRules:
             for symbol in self.space.symbols
         }
 
-    def _is_ordered(self, choice: dict[str, int]) -> bool:
-        chi = self._electronegativities
-        cations = [chi[symbol] for symbol, q in choice.items() if q > 0]
-        anions = [chi[symbol] for symbol, q in choice.items() if q < 0]
-        return max(cations) < min(anions)
+    @cached_property
+    def _choices(self) -> dict[tuple[str, ...], list[tuple[int, ...]]]:
+        """Choices of states by elements, as far as they were asked for."""
+        return {}
+
+    def _list_choices(self, symbols: tuple[str, ...]) -> list[tuple[int, ...]]:
+        """List choices of states that are in the order of electronegativity, common ones first."""
+        known = dict(zip(self.space.symbols, self.states, strict=True))
+        chi = [self._electronegativities[symbol] for symbol in symbols]
+        choices = []
+        for charges in itertools.product(*(known[symbol] for symbol in symbols)):
+            cations = [x for x, charge in zip(chi, charges, strict=True) if charge > 0]
+            anions = [x for x, charge in zip(chi, charges, strict=True) if charge < 0]
+            if cations and anions and max(cations) < min(anions):
+                choices.append(charges)
+        return sorted(choices, key=partial(_share_of_entries, symbols), reverse=True)
 
     def _allowed_charges(self, pairs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """List systems, rising, and charges (x, y, z) that pass the order; 0 where there is no X.
@@ -224,10 +237,10 @@ def _known_states(symbol: str, least_share: float) -> tuple[int, ...]:
     return tuple(sorted(charge for charge, n in entries.items() if n >= least))
 
 
-def _share_of_entries(choice: dict[str, int]) -> float:
+def _share_of_entries(symbols: tuple[str, ...], charges: tuple[int, ...]) -> float:
     return math.prod(
         ICSD_ENTRIES[symbol][charge] / sum(ICSD_ENTRIES[symbol].values())
-        for symbol, charge in choice.items()
+        for symbol, charge in zip(symbols, charges, strict=True)
     )
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -16,15 +16,9 @@ import numpy as np
 from ionscout.compositions.scores import UNIT, ScoreBins
 from ionscout.errors import CompositionError
 
-_ARRAYS = (
-    "histogram",
-    "top_scores",
-    "top_codes",
-    "systems",
-    "system_counts",
-    "best_scores",
-    "best_codes",
-)
+_OF_SYSTEMS = ("systems", "system_counts", "best_scores", "best_codes")
+_ARRAYS = ("histogram", "top_scores", "top_codes", *_OF_SYSTEMS)
+_SUMS = ("n_total", "n_ternary", "n_quaternary", "histogram")
 
 
 @dataclass(frozen=True)
@@ -103,8 +97,8 @@ class ScoredCompositions:
             f" {self.n_scored:,}: all of them are listed"
         )
 
-    def percentile(self, score: int) -> float:
-        """Bound from below the share of compositions with a lower score.
+    def percentile(self, score: int) -> tuple[float, float]:
+        """Bound the share of compositions with a lower score, by the score's bin.
 
         Parameters
         ----------
@@ -113,11 +107,13 @@ class ScoredCompositions:
 
         Returns
         -------
-        float
-            Percent; what is in the same bin counts as higher.
+        lowest, highest : float
+            Percent.
         """
         place = (score - self.bins.lowest_units) // self.bins.width_units
-        return 100.0 * int(self.histogram[:place].sum()) / max(self.n_scored, 1)
+        lower, same = int(self.histogram[:place].sum()), int(self.histogram[place])
+        percent = 100.0 / max(self.n_scored, 1)
+        return percent * lower, percent * (lower + same)
 
     def save(self, path: Path) -> None:
         """Write to a file that `load` reads; equal results are equal bytes.
@@ -179,6 +175,21 @@ def merge(results: Sequence[ScoredCompositions]) -> ScoredCompositions:
     CompositionError
         If there are none, if they are of different scorings, or if two have a shard in common.
     """
+    _check_together(results)
+    joined = {
+        name: np.concatenate([getattr(result, name) for result in results])
+        for name in ("top_scores", "top_codes", *_OF_SYSTEMS)
+    }
+    top = rank(joined["top_scores"], joined["top_codes"])[: results[0].n_wanted]
+    order = np.lexsort(joined["systems"].T[::-1])
+    arrays = {name: joined[name][top] for name in ("top_scores", "top_codes")}
+    arrays |= {name: joined[name][order] for name in _OF_SYSTEMS}
+    sums = {name: sum(getattr(result, name) for result in results) for name in _SUMS}
+    shards = sorted(shard for result in results for shard in result.shards)
+    return replace(results[0], shards=tuple(shards), **sums, **arrays)
+
+
+def _check_together(results: Sequence[ScoredCompositions]) -> None:
     if not results:
         raise CompositionError("there are no shards of compositions to merge: score some first")
     if len({result.fingerprint for result in results}) > 1:
@@ -186,32 +197,9 @@ def merge(results: Sequence[ScoredCompositions]) -> ScoredCompositions:
             "the shards of compositions are of different models, elements or settings:"
             " delete them and run again"
         )
-    shards = sorted(shard for result in results for shard in result.shards)
+    shards = [shard for result in results for shard in result.shards]
     if len(set(shards)) < len(shards):
         raise CompositionError("a shard of compositions is there twice: merge each once")
-    first = results[0]
-    joined = {
-        name: np.concatenate([getattr(result, name) for result in results]) for name in _ARRAYS
-    }
-    top = rank(joined["top_scores"], joined["top_codes"])[: first.n_wanted]
-    order = np.lexsort(joined["systems"].T[::-1])
-    return ScoredCompositions(
-        fingerprint=first.fingerprint,
-        shards=tuple(shards),
-        n_shards=first.n_shards,
-        n_wanted=first.n_wanted,
-        n_total=sum(result.n_total for result in results),
-        n_ternary=sum(result.n_ternary for result in results),
-        n_quaternary=sum(result.n_quaternary for result in results),
-        bins=first.bins,
-        histogram=np.sum([result.histogram for result in results], axis=0),
-        top_scores=joined["top_scores"][top],
-        top_codes=joined["top_codes"][top],
-        systems=joined["systems"][order],
-        system_counts=joined["system_counts"][order],
-        best_scores=joined["best_scores"][order],
-        best_codes=joined["best_codes"][order],
-    )
 
 
 def rank(scores: np.ndarray, codes: np.ndarray) -> np.ndarray:

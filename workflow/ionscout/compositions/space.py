@@ -25,10 +25,12 @@ from ionscout.errors import CompositionError
 LITHIUM = 0
 MAX_AMOUNT = 24
 
-_ELEMENT_BITS, _AMOUNT_BITS = 7, 5
+ELEMENT_BITS, AMOUNT_BITS = 7, 5
+"""Bits of a code that an element's number and an amount take."""
+
 _MAX_DEFAULT_NUMBER = 83
 _UNSTABLE = frozenset({"Tc", "Pm"})
-_SHIFTS = np.cumsum([0, *[_AMOUNT_BITS] * 4, *[_ELEMENT_BITS] * 2])
+_SHIFTS = np.cumsum([0, *[AMOUNT_BITS] * 4, *[ELEMENT_BITS] * 2])
 
 
 def default_elements() -> tuple[str, ...]:
@@ -349,6 +351,6 @@ def decode(codes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     amounts : array of int, shape (n, 4)
     """
     fields = np.asarray(codes, dtype=np.int64)[:, None] >> _SHIFTS
-    amounts = fields[:, :4] & (1 << _AMOUNT_BITS) - 1
-    numbers = fields[:, 4:] & (1 << _ELEMENT_BITS) - 1
+    amounts = fields[:, :4] & (1 << AMOUNT_BITS) - 1
+    numbers = fields[:, 4:] & (1 << ELEMENT_BITS) - 1
     return numbers[:, ::-1], amounts[:, ::-1]
