@@ -24,7 +24,7 @@ def errors_and_margins(model: LinearCompositionModel, seed: int, n_bins: int):
     terms, signs, margins = _sweep.prepare_positions(parts, bins)
     amounts = rng.choice(list_coprime(24, 4), _sweep.BLOCK, replace=False)
     products = np.empty((_sweep.N_PRODUCTS, _sweep.BLOCK), dtype=np.float32)
-    position = np.empty(_sweep.BLOCK + 1, dtype=np.float32)
+    position = np.empty(_sweep.BLOCK, dtype=np.float32)
     _sweep._multiply(amounts, products)
     errors = []
     for s in range(len(systems)):
@@ -34,7 +34,7 @@ def errors_and_margins(model: LinearCompositionModel, seed: int, n_bins: int):
         exact = (exact - bins.lowest_units) / bins.width_units
         assert exact.min() >= 0
         assert exact.max() < n_bins
-        errors.append(np.abs(position[:-1] - exact).max())
+        errors.append(np.abs(position - exact).max())
     return np.array(errors), margins
 
 

@@ -43,8 +43,8 @@ def prepare_positions(parts: SystemScores, bins: ScoreBins):
 
     Together it is less than (8 + n_deviating) e of the sum of absolute terms, which is at most
     max_i |x_i| plus half the range of each property. 12 in place of 8 covers the terms of second
-    order; 1e-6 the rounding of the distance to an edge, and underflow; 4 units the rounding of
-    exact scores to whole units.
+    order and the rounding of what positions are compared with; 1e-6 the rounding of the distance
+    to an edge, and underflow; 4 units the rounding of exact scores to whole units.
 
     Parameters
     ----------
@@ -90,8 +90,7 @@ def sweep(amounts, systems, parts, positions, bins, tally, best):
     """
     histogram = np.zeros((4, bins[2] + 1), dtype=np.int32)
     products = np.empty((N_PRODUCTS, BLOCK), dtype=np.float32)
-    position = np.empty(BLOCK + 1, dtype=np.float32)
-    bits = position.view(np.int32)
+    position = np.empty(BLOCK, dtype=np.float32)
     bin_of = np.empty(BLOCK, dtype=np.int32)
     pending = np.empty(BLOCK, dtype=np.int64)
     for tile in range(0, len(systems), _TILE):
@@ -106,17 +105,20 @@ def sweep(amounts, systems, parts, positions, bins, tally, best):
                 for i in range(n_pending):
                     score = score_exactly(block[pending[i]], s, parts)
                     tally[0][(score - bins[0]) // bins[1]] += 1
-                bits[BLOCK] = _highest(bits)
-                highest = position[BLOCK]
-                needed = _lowest_needed(s, highest - margin, bins, tally, best) - margin
-                if highest >= needed:
+                needed = _lowest_needed(s, -np.inf, bins, tally, best) - margin
+                if _reaches(position, np.float32(needed)):
+                    certain = position.max() - margin
+                    needed = _lowest_needed(s, certain, bins, tally, best) - margin
                     _keep(block, s, systems[s], parts, position, needed, tally, best)
         _empty(histogram, tally[0])
 
 
 @_compile
 def _multiply(block, products):
-    """Amounts, their products by pair and the inverse of their sum; 1 atom where none is left."""
+    """Write amounts, their products by pair, and the inverse of their sum.
+
+    What is beyond the end of the block repeats its last amounts, and is not counted.
+    """
     for k in range(BLOCK):
         n = block[min(k, len(block) - 1)]
         total = 0
@@ -161,12 +163,12 @@ def _assign(position, margin, n_bins, bin_of):
 
 
 @_compile
-def _highest(bits):
-    """Find the highest of positions by their bits, which are in the order of positive numbers."""
-    highest = bits[0]
+def _reaches(position, needed):
+    """Whether any position is as high as is needed; all are looked at, many at a time."""
+    n_reaching = np.int32(0)
     for k in range(BLOCK):
-        highest = max(highest, bits[k])
-    return highest
+        n_reaching += np.int32(position[k] >= needed)
+    return n_reaching > 0
 
 
 @_compile
