@@ -30,7 +30,9 @@ _compile_approximate = numba.njit(
 )
 
 
-def prepare_positions(parts: SystemScores, bins: ScoreBins):
+def prepare_positions(
+    parts: SystemScores, bins: ScoreBins
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Write the scores of systems as positions in float32, with bounds of their errors.
 
     A position is (sum_i n_i x_i + sum_p s_p sqrt(sum_k m_k v_pk)) / N for amounts n_i, their
