@@ -50,12 +50,13 @@ class OxidationRules:
     least_share: float = LEAST_SHARE
 
     def __post_init__(self):
-        for symbol, states in zip(self.space.symbols, self.states, strict=True):
+        known = zip(self.space.symbols, self.states, self.electronegativities, strict=True)
+        for symbol, states, chi in known:
             if not states:
                 raise CompositionError(
                     f"{symbol} has no known oxidation state: leave it out of the elements"
                 )
-            if math.isnan(self._electronegativities[symbol]):
+            if math.isnan(chi):
                 raise CompositionError(
                     f"{symbol} has no electronegativity: leave it out of the elements"
                 )
@@ -64,6 +65,13 @@ class OxidationRules:
     def states(self) -> tuple[tuple[int, ...], ...]:
         """Known oxidation states by element number, rising."""
         return tuple(_known_states(symbol, self.least_share) for symbol in self.space.symbols)
+
+    @cached_property
+    def electronegativities(self) -> tuple[float, ...]:
+        """Pauling electronegativity by element number, NaN where pymatgen has none."""
+        return tuple(
+            float(Element(symbol).data.get("X") or math.nan) for symbol in self.space.symbols
+        )
 
     def find_states(self, amounts: dict[str, int]) -> list[dict[str, int]]:
         """Find the oxidation states that make a composition neutral.
@@ -118,23 +126,16 @@ class OxidationRules:
         )
 
     @cached_property
-    def _electronegativities(self) -> dict[str, float]:
-        return {
-            symbol: float(Element(symbol).data.get("X") or math.nan)
-            for symbol in self.space.symbols
-        }
-
-    @cached_property
     def _choices(self) -> dict[tuple[str, ...], list[tuple[int, ...]]]:
         """Choices of states by elements, as far as they were asked for."""
         return {}
 
     def _list_choices(self, symbols: tuple[str, ...]) -> list[tuple[int, ...]]:
         """List choices of states that are in the order of electronegativity, common ones first."""
-        known = dict(zip(self.space.symbols, self.states, strict=True))
-        chi = [self._electronegativities[symbol] for symbol in symbols]
+        numbers = [self.space.symbols.index(symbol) for symbol in symbols]
+        chi = [self.electronegativities[number] for number in numbers]
         choices = []
-        for charges in itertools.product(*(known[symbol] for symbol in symbols)):
+        for charges in itertools.product(*(self.states[number] for number in numbers)):
             cations = [x for x, charge in zip(chi, charges, strict=True) if charge > 0]
             anions = [x for x, charge in zip(chi, charges, strict=True) if charge < 0]
             if cations and anions and max(cations) < min(anions):
@@ -144,24 +145,25 @@ class OxidationRules:
     def _allowed_charges(self, pairs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """List systems, rising, and charges (x, y, z) that pass the order; 0 where there is no X.
 
-        The species are all elements in all their states; lithium's is that of lithium.
+        Species are the elements in each of their states, lithium's the first; in place of X it
+        stands for a ternary system.
         """
         number = np.repeat(np.arange(len(self.states)), [len(states) for states in self.states])
-        charge = np.concatenate([np.array(states) for states in self.states])
-        chi = np.array([self._electronegativities[self.space.symbols[i]] for i in number])
-        is_ordered = ~((charge[:, None] > 0) & (charge < 0) & (chi[:, None] >= chi))
-        is_ordered &= is_ordered.T
+        charge = np.concatenate(self.states)
+        chi = np.array(self.electronegativities)[number]
+        is_wrong = (charge[:, None] > 0) & (charge < 0) & (chi[:, None] >= chi)
+        is_ordered = ~(is_wrong | is_wrong.T)
+        with_lithium = is_ordered[0]
         in_shard = np.zeros((len(self.states),) * 2, dtype=bool)
         in_shard[pairs[:, 0], pairs[:, 1]] = True
-        last_two = in_shard[number][:, number] & is_ordered & is_ordered[0] & is_ordered[0][:, None]
-        rows = []
-        for x in range(len(number)):
-            with_x = is_ordered[x] & is_ordered[0, x]
-            y, z = np.nonzero(last_two & with_x & with_x[:, None] & (number > number[x])[:, None])
-            is_charged = np.minimum(np.minimum(charge[y], charge[z]), charge[x]) < 0
-            row = np.column_stack([np.full_like(y, x), y, z])[is_charged]
-            rows.append(row)
-        species = np.concatenate(rows)
+        last_two = is_ordered & in_shard[number][:, number]
+        triples = []
+        for x in np.flatnonzero(with_lithium):
+            beside = is_ordered[x] & with_lithium & (number > number[x])
+            y, z = np.nonzero(last_two & beside & beside[:, None])
+            has_anion = (charge[x] < 0) | (charge[y] < 0) | (charge[z] < 0)
+            triples.append(np.column_stack([np.full_like(y, x), y, z])[has_anion])
+        species = np.concatenate(triples)
         systems, charges = number[species], charge[species]
         charges[systems[:, 0] == 0, 0] = 0
         order = np.lexsort((*charges.T[::-1], *systems.T[::-1]))

@@ -84,12 +84,12 @@ class Scoring:
     @cached_property
     def fingerprint(self) -> str:
         """Hash of all that decides the result, sixteen hexadecimal digits."""
-        states = None if self.rules is None else self.rules.states
+        rules = self.rules and (self.rules.states, self.rules.electronegativities)
         decisive = (
             self.space,
             self.element_scores.fingerprint(),
             (self.n_top, self.n_bins, self.n_shards),
-            states,
+            rules,
         )
         return hashlib.sha256(repr(decisive).encode()).hexdigest()[:16]
 
