@@ -141,7 +141,7 @@ class Scoring:
         if not 0 <= shard < self.n_shards:
             raise CompositionError(f"there is no shard {shard}: they are 0 to {self.n_shards - 1}")
         pairs = self.space.split(self.n_shards)[shard]
-        n_threads = n_threads or len(os.sched_getaffinity(0))
+        n_threads = n_threads or os.cpu_count() or 1
         progress = progress or (lambda share: None)
         n_y = pairs[:, 0] - 1
         n_ternary = len(pairs) * count_coprime(self.space.max_amount, 3)
