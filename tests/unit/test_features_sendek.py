@@ -120,7 +120,8 @@ def reference(structure: Structure, convention: str) -> dict[str, float]:
         sdlc = np.std(counts, ddof=1) if len(counts) > 1 else 0.0
         number = sum(twice)
         centred = np.array(difference) - mean(difference, twice)
-        sdli = np.sqrt(twice @ centred**2 / (number - 1)) if number > 1 else np.nan
+        alone = 0.0 if number else np.nan  # as of a single lithium above
+        sdli = np.sqrt(twice @ centred**2 / (number - 1)) if number > 1 else alone
     return {
         "llb": mean([sum(j in lithium for j, _, _ in bonds[i]) for i in lithium]),
         "sbi": sbi,
