@@ -13,13 +13,13 @@ then by elements, then by amounts.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property
 
 import numpy as np
 from pymatgen.core import Element
 
+from ionscout.elements import check_elements
 from ionscout.errors import CompositionError
 
 LITHIUM = 0
@@ -74,7 +74,7 @@ class CompositionSpace:
 
     def __post_init__(self):
         object.__setattr__(self, "elements", tuple(sorted(self.elements)))
-        _check_elements(self.elements)
+        check_elements(self.elements)
         if not 1 <= self.max_amount <= MAX_AMOUNT:
             raise CompositionError(
                 f"the largest amount of an element is {self.max_amount}: set it from 1 to"
@@ -235,21 +235,6 @@ class CompositionSpace:
             numbers.insert(0, LITHIUM)
             row.insert(1, 0)
         return int(encode(np.array([numbers]), np.array([row]))[0])
-
-
-def _check_elements(elements: Sequence[str]) -> None:
-    if len(elements) < 2:
-        raise CompositionError(
-            f"{len(elements)} elements beside lithium make no ternary compound: give two or more"
-        )
-    for symbol in elements:
-        if not Element.is_valid_symbol(symbol):
-            raise CompositionError(f"{symbol!r} in the list of elements is not an element")
-    if "Li" in elements:
-        raise CompositionError("lithium is in every composition: leave it out of the elements")
-    twice = {symbol for symbol in elements if elements.count(symbol) > 1}
-    if twice:
-        raise CompositionError(f"{', '.join(sorted(twice))} is twice among the elements")
 
 
 def list_coprime(max_amount: int, n_elements: int) -> np.ndarray:
