@@ -20,7 +20,8 @@ from pydantic import (
     model_validator,
 )
 
-from ionscout.errors import ConfigError
+from ionscout.elements import check_elements
+from ionscout.errors import CompositionError, ConfigError
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$")]
 MaterialId = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")]
@@ -275,6 +276,68 @@ class ModelSettings(Settings):
     n_randomisations: int = Field(
         10, ge=2, description="Shuffles of the descriptors in the X-randomisation."
     )
+
+
+# The classifiers that are linear in the columns of the composition.
+COMPOSITION_CLASSIFIERS = ("linear_svm", "esml")
+
+
+class CompositionSettings(Settings):
+    """All compounds Li-X-Y and Li-X-Y-Z, judged by their composition alone."""
+
+    enabled: bool = Field(False, description="Are compositions scored?")
+    model: Literal[COMPOSITION_CLASSIFIERS] = Field(
+        "linear_svm",
+        description="Which of the models.names scores: one linear in the composition alone.",
+    )
+    elements: list[str] | None = Field(
+        None,
+        description="Elements beside lithium, by symbol; null takes the 75 up to bismuth, noble"
+        " gases, Tc and Pm left out.",
+    )
+    max_amount: int = Field(
+        24,
+        ge=1,
+        le=24,
+        description="Largest amount of an element in a formula; 24 makes 21 billion compositions"
+        " of 75 elements.",
+    )
+    least_share: float = Field(
+        0.05,
+        ge=0,
+        le=1,
+        description="Least share of an element's ICSD entries that an oxidation state needs to"
+        " count for neutrality; 0 for SMACT's states.",
+    )
+    n_top: int = Field(
+        100_000, ge=0, le=10_000_000, description="How many of the best neutral ones are listed."
+    )
+    also_all: bool = Field(
+        False, description="Are the best also listed without regard to neutrality?"
+    )
+    n_bins: int = Field(1000, ge=1, le=100_000, description="Bins of the histogram of scores.")
+    shards: int = Field(
+        4, ge=1, le=10_000, description="Jobs that the compositions are divided among, twice."
+    )
+    threads: int = Field(4, ge=1, description="Most threads of a job.")
+
+    @field_validator("model", mode="before")
+    @classmethod
+    def _is_linear(cls, value: Any) -> Any:
+        if value in CLASSIFIER_SETS and value not in COMPOSITION_CLASSIFIERS:
+            choice = " or ".join(COMPOSITION_CLASSIFIERS)
+            raise ValueError(f"it is not linear in the composition alone; choose {choice}")
+        return value
+
+    @field_validator("elements")
+    @classmethod
+    def _make_compounds(cls, value: list[str] | None) -> list[str] | None:
+        if value is not None:
+            try:
+                check_elements(value)
+            except CompositionError as error:
+                raise ValueError(str(error)) from None
+        return value
 
 
 # The clusterings and the descriptor set that each reads; see models/clusters/registry.py.
@@ -566,6 +629,7 @@ class Campaign(Settings):
     structures: StructureSettings
     features: FeatureSettings = FeatureSettings()
     models: ModelSettings = ModelSettings()
+    compositions: CompositionSettings = CompositionSettings()
     regression: RegressionSettings = RegressionSettings()
     clusters: ClusterSettings = ClusterSettings()
     screening: ScreeningSettings = ScreeningSettings()
@@ -594,6 +658,16 @@ class Campaign(Settings):
                         f"models.names: {name!r} reads the descriptors {descriptors!r}, which"
                         " features.sets lacks; add them there, or leave the classifier out"
                     )
+        return self
+
+    @model_validator(mode="after")
+    def _compositions_have_their_model(self) -> Campaign:
+        name = self.compositions.model
+        if self.compositions.enabled and name not in self.models.names:
+            raise ValueError(
+                f"compositions.model: {name!r} is not trained; add it to models.names, or choose"
+                " one that is there"
+            )
         return self
 
     @model_validator(mode="after")
