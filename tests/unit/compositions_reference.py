@@ -12,6 +12,8 @@ from pymatgen.core import Element
 from ionscout.compositions import CompositionSpace, LinearCompositionModel
 from ionscout.compositions.scores import UNIT
 from ionscout.features.elemental import COLUMNS, PROPERTIES, elemental_properties
+from ionscout.models.predictor import Predictor
+from ionscout.models.registry import get_classifier
 
 MEANS = ("mean",)
 NO_EXTREMES = ("mean", "deviation")
@@ -124,3 +126,19 @@ def table_plainly(
         rows.extend(amounts)
         scores.append(score_plainly(model, symbols, amounts))
     return PlainTable(systems, np.concatenate(system), rows, np.concatenate(scores))
+
+
+def make_predictor(seed: int) -> Predictor:
+    """Make a linear support-vector machine with the weights of `random_model`."""
+    model = random_model(seed)
+    n = len(COLUMNS)
+    parameters = {
+        "mean": [0.0] * n,
+        "scale": [1.0] * n,
+        "coefficients": [float(model.weights.get(column, 0.0)) for column in COLUMNS],
+        "intercept": float(model.intercept),
+        "slope": 1.0,
+        "offset": 0.0,
+        "penalty_c": 1.0,
+    }
+    return Predictor("linear_svm", COLUMNS, get_classifier("linear_svm").load(parameters), "")
