@@ -21,6 +21,7 @@ STAGE_VERSIONS = {
     "features": 2,
     "labels": 2,
     "models": 2,
+    "compositions": 1,
     "screening": 2,
     "dynamics": 1,
     "transport": 1,

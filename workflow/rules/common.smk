@@ -98,6 +98,28 @@ def regression_results(wildcards):
     ]
 
 
+def scored_stage(wildcards):
+    """The parameters of scored compositions: what decides neutrality alone reruns no others."""
+    settings = dict(COMPOSITION_SETTINGS)
+    if wildcards.scope == "all":
+        del settings["least_share"]
+    if wildcards.scope == "all" and not settings["also_all"]:
+        del settings["n_top"]
+    if wildcards.scope == "neutral":
+        del settings["also_all"]
+    return stage("compositions", compositions=settings)
+
+
+def scored_shards(wildcards):
+    """All shards of scored compositions, by scope."""
+    shards = range(CAMPAIGN.compositions.shards)
+    folder = f"results/{wildcards.campaign}/compositions"
+    return {
+        scope: [f"{folder}/{scope}/{shard}.npz" for shard in shards]
+        for scope in ("all", "neutral")
+    }
+
+
 def clustered_features(wildcards):
     """The descriptor set that a clustering reads."""
     name = CAMPAIGN.clusters.feature_set(wildcards.clustering)
@@ -116,6 +138,9 @@ def dump_dynamics(*keys):
 
 # Which models run is left out: another one reruns none of those that are there.
 MODEL_SETTINGS = CAMPAIGN.models.model_dump(mode="json", exclude={"names"})
+COMPOSITION_SETTINGS = CAMPAIGN.compositions.model_dump(
+    mode="json", exclude={"enabled", "threads"}
+)
 CELL_SETTINGS = dump_dynamics("min_image_distance_ang", "max_atoms")
 ENGINE_SETTINGS = dump_dynamics("chgnet", "gpaw")
 RUN_SETTINGS = dump_dynamics(

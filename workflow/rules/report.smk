@@ -26,6 +26,22 @@ rule write_report:
             allow_missing=True,
         ),
         comparison="results/{campaign}/models/comparison.csv",
+        compositions=(
+            expand(
+                "results/{campaign}/compositions/{table}",
+                table=[
+                    "histogram.csv",
+                    "top.parquet",
+                    "systems.parquet",
+                    "elements.csv",
+                    "percentiles.csv",
+                    "summary.json",
+                ],
+                allow_missing=True,
+            )
+            if CAMPAIGN.compositions.enabled
+            else []
+        ),
         attribution="results/{campaign}/models/explanations/attribution.csv",
         neighbours="results/{campaign}/models/explanations/neighbours.csv",
         regressions=expand(
