@@ -10,6 +10,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from ionscout.compositions.summary import (
+    ELEMENT_COLUMNS,
+    HISTOGRAM_COLUMNS,
+    PERCENTILE_COLUMNS,
+    SYSTEM_COLUMNS,
+    TOP_COLUMNS,
+    CompositionTables,
+)
 from ionscout.models.clusters.agreement import AGREEMENT_COLUMNS, SUMMARY_COLUMNS
 from ionscout.models.clusters.cluster_number import NUMBER_COLUMNS
 from ionscout.models.clusters.enrichment import ENRICHMENT_COLUMNS
@@ -41,6 +49,13 @@ RUN_COLUMNS = [
     *("timestep_fs", "equilibration_ps", "production_ps", "seconds_per_step"),
     "mean_temperature_k",
 ]
+_COMPOSITION_COLUMNS = {
+    "histogram.csv": HISTOGRAM_COLUMNS,
+    "top.parquet": TOP_COLUMNS,
+    "systems.parquet": SYSTEM_COLUMNS,
+    "elements.csv": ELEMENT_COLUMNS,
+    "percentiles.csv": PERCENTILE_COLUMNS,
+}
 CELL_COLUMNS = [
     *("material_id", "status", "reason", "n_atoms", "engine", "relax_converged"),
     *("relax_steps", "volume_change_fraction", "max_force_ev_ang"),
@@ -75,7 +90,7 @@ class ReportInputs:
 
     Mappings go from the name of a descriptor set, model or clustering to its
     file; tuples hold one file a material (or a material and temperature), and the
-    split's file where there is a split.
+    split's file, and the folder of the compositions, where there are such.
     """
 
     manifest: Path
@@ -89,6 +104,7 @@ class ReportInputs:
     coefficients: Mapping[str, Path]
     importances: Mapping[str, Path]
     comparison: Path
+    compositions: tuple[Path, ...]
     attribution: Path
     neighbours: Path
     regressions: Mapping[str, Path]
@@ -159,6 +175,7 @@ class ReportInputs:
             coefficients=named("models", models, "coefficients.csv"),
             importances=named("models", models, "importance.csv"),
             comparison=results_dir / "models" / "comparison.csv",
+            compositions=(results_dir / "compositions",) * campaign["compositions"]["enabled"],
             attribution=results_dir / "models" / "explanations" / "attribution.csv",
             neighbours=results_dir / "models" / "explanations" / "neighbours.csv",
             regressions=named("regression", regressors, "predictions.parquet"),
@@ -203,6 +220,7 @@ class Tables:
     coefficients: pd.DataFrame
     importance: pd.DataFrame
     comparison: pd.DataFrame
+    compositions: CompositionTables | None
     attribution: pd.DataFrame
     neighbours: pd.DataFrame
     regressions: pd.DataFrame
@@ -262,6 +280,7 @@ def load_tables(inputs: ReportInputs) -> Tables:
         coefficients=_stack_named(inputs.coefficients, COEFFICIENT_COLUMNS),
         importance=_stack_named(inputs.importances, IMPORTANCE_COLUMNS),
         comparison=read_table(inputs.comparison, COMPARISON_COLUMNS),
+        compositions=next(map(_read_compositions, inputs.compositions), None),
         attribution=read_table(inputs.attribution, ATTRIBUTION_COLUMNS),
         neighbours=read_table(inputs.neighbours, NEIGHBOUR_COLUMNS),
         regressions=_stack_named(inputs.regressions, PARITY_COLUMNS, "model"),
@@ -311,6 +330,14 @@ def load_tables(inputs: ReportInputs) -> Tables:
 def split_temperatures(temperatures_k: Any) -> list[float]:
     """Read the temperatures of a shortlist's row, as in `600;700;800`."""
     return [float(part) for part in str(temperatures_k).split(";") if part]
+
+
+def _read_compositions(folder: Path) -> CompositionTables:
+    tables = {
+        Path(file).stem: read_table(folder / file, columns)
+        for file, columns in _COMPOSITION_COLUMNS.items()
+    }
+    return CompositionTables(**tables, counts=read_json(folder / "summary.json"))
 
 
 def _stack_named(

@@ -13,6 +13,7 @@ from markupsafe import Markup
 from ionscout.report import (
     sections,
     sections_clusters,
+    sections_compositions,
     sections_descriptors,
     sections_dynamics,
     sections_explanation,
@@ -104,6 +105,7 @@ def software_versions() -> dict[str, str]:
 
 def _sections(tables: Tables, campaign: dict[str, Any], versions: dict[str, str]) -> list[Section]:
     threshold_s_cm = campaign["models"]["fast_threshold_s_cm"]
+    scored = [] if tables.compositions is None else [tables.compositions]
     return [
         sections.show_results(tables, audit_cutoff_ev=campaign["dynamics"]["audit"]["cutoff_ev"]),
         sections.describe_materials(tables),
@@ -118,6 +120,7 @@ def _sections(tables: Tables, campaign: dict[str, Any], versions: dict[str, str]
             interval_level=campaign["regression"]["interval_level"],
         ),
         sections_clusters.show_clusters(tables, fast_threshold_s_cm=threshold_s_cm),
+        *map(sections_compositions.show_compositions, scored),
         sections_dynamics.show_dynamics(tables),
         sections_dynamics.show_audit(tables),
         sections_dynamics.show_failures(tables),
