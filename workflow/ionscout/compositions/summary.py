@@ -28,8 +28,7 @@ from ionscout.errors import CompositionError
 from ionscout.models.predictor import Predictor
 
 EXAMPLES = ("LiPO3", "Li2MgO2")
-"""Formulas whose percentiles are given in any case: those that Cubuk et al. name
-(J. Chem. Phys. 150, 214701 (2019), doi 10.1063/1.5093220)."""
+"""Published examples, whose percentiles are given in any case."""
 
 HISTOGRAM_COLUMNS = ["low_log_odds", "high_log_odds", "n_all", "n_neutral"]
 TOP_COLUMNS = [
