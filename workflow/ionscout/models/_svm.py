@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy.special import expit
-from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.base import BaseEstimator
 from sklearn.linear_model import LogisticRegression
 from sklearn.svm import SVC
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from ionscout.models._classes import two_classes
+from ionscout.models._classes import LogOddsMixin, two_classes
 from ionscout.models._folds import inner_folds
 from ionscout.models._scaling import fit_scaling
 
@@ -17,7 +16,7 @@ _ALMOST_UNPENALISED = 1e6
 _LEAST_SPREAD = 1e-6  # of decision values, which are 1 at the margin
 
 
-class CalibratedSVM(ClassifierMixin, BaseEstimator):
+class CalibratedSVM(LogOddsMixin, BaseEstimator):
     """A support-vector machine with settings and probabilities from inner folds.
 
     For each candidate the decision values of the training materials are computed in
@@ -52,11 +51,6 @@ class CalibratedSVM(ClassifierMixin, BaseEstimator):
         self.candidates = candidates
         self.n_folds = n_folds
         self.random_state = random_state
-
-    def __sklearn_tags__(self):
-        tags = super().__sklearn_tags__()
-        tags.classifier_tags.multi_class = False
-        return tags
 
     def fit(self, X: np.ndarray, y: np.ndarray, groups: np.ndarray | None = None):
         """Choose a candidate by inner folds and fit it to all materials.
@@ -108,37 +102,6 @@ class CalibratedSVM(ClassifierMixin, BaseEstimator):
         check_is_fitted(self)
         X = validate_data(self, X, dtype=float, reset=False)
         return self.slope_ * self._decide((X - self.mean_) / self.scale_) + self.offset_
-
-    def predict_proba(self, X: np.ndarray) -> np.ndarray:
-        """Compute the probabilities of the two classes.
-
-        Parameters
-        ----------
-        X : array of float, shape (n, n_columns)
-            Descriptors.
-
-        Returns
-        -------
-        array of float, shape (n, 2)
-        """
-        z = self.decision_function(X)
-        return np.column_stack([expit(-z), expit(z)])
-
-    def predict(self, X: np.ndarray) -> np.ndarray:
-        """Judge each material: the second class where its probability is at least one half.
-
-        Parameters
-        ----------
-        X : array of float, shape (n, n_columns)
-            Descriptors.
-
-        Returns
-        -------
-        array, shape (n,)
-            Of `classes_`.
-        """
-        is_second = self.decision_function(X) >= 0
-        return self.classes_[is_second.astype(int)]
 
     def _keep(self, machine: SVC) -> None:
         """Keep what the fitted machine decides by."""

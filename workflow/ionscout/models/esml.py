@@ -5,13 +5,13 @@ from __future__ import annotations
 from functools import partial
 
 import numpy as np
-from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.base import BaseEstimator
 from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from ionscout.config import ModelSettings
 from ionscout.features.elemental import COLUMNS as ELEMENTAL_COLUMNS
-from ionscout.models._classes import two_classes
+from ionscout.models._classes import TwoClassMixin, two_classes
 from ionscout.models.base import Classifier
 from ionscout.models.logistic import build_logistic, dump_logistic, linear_form, load_logistic
 from ionscout.models.sendek2017 import SENDEK_COLUMNS
@@ -22,7 +22,7 @@ STRUCTURE_COLUMNS = tuple(f"sendek.{column}" for column in SENDEK_COLUMNS)
 COMPOSITION_COLUMNS = tuple(f"elemental.{column}" for column in ELEMENTAL_COLUMNS)
 
 
-class TransferClassifier(ClassifierMixin, BaseEstimator):
+class TransferClassifier(TwoClassMixin, BaseEstimator):
     """Logistic regression on composition, taught by one on structure.
 
     The first regression is fitted to the measured materials, by structure. It gives each
@@ -105,22 +105,6 @@ class TransferClassifier(ClassifierMixin, BaseEstimator):
         check_is_fitted(self)
         X = validate_data(self, X, dtype=float, reset=False)
         return self.student_.predict_proba(X[:, self.n_structure :])
-
-    def predict(self, X: np.ndarray) -> np.ndarray:
-        """Judge each material: the second class where its probability is at least one half.
-
-        Parameters
-        ----------
-        X : array of float, shape (n, n_columns)
-            As in `predict_proba`.
-
-        Returns
-        -------
-        array, shape (n,)
-            Of `classes_`.
-        """
-        is_second = self.predict_proba(X)[:, 1] >= 0.5
-        return self.classes_[is_second.astype(int)]
 
     def _build(self) -> Pipeline:
         return build_logistic(ridge_penalty=self.ridge_penalty, seed=self.random_state)

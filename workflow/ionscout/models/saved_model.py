@@ -87,9 +87,7 @@ def load_model(content: dict[str, Any]) -> Predictor:
     try:
         saved = _SavedModel.model_validate(content)
     except ValidationError as error:
-        fault = error.errors()[0]
-        key = ".".join(map(str, fault["loc"])) or "content"
-        raise ModelError(f"saved model: {key}: {fault['msg']}; train it again") from None
+        raise ModelError(f"saved model: {first_fault(error)}; train it again") from None
     if saved.format != FORMAT:
         raise ModelError(f"saved model: format {saved.format!r} is not {FORMAT!r}; train it again")
     classifier = get_classifier(saved.model)
@@ -111,6 +109,21 @@ def load_model(content: dict[str, Any]) -> Predictor:
     except ValueError as error:
         raise _refuse(saved, str(error)) from None
     return Predictor(saved.model, classifier.reads, estimator, "")
+
+
+def first_fault(error: ValidationError) -> str:
+    """Say what is wrong with a saved model's JSON, and with which key.
+
+    Parameters
+    ----------
+    error : ValidationError
+
+    Returns
+    -------
+    str
+    """
+    fault = error.errors()[0]
+    return f"{'.'.join(map(str, fault['loc'])) or 'content'}: {fault['msg']}"
 
 
 def checksum(content: dict[str, Any]) -> str:

@@ -248,7 +248,7 @@ def _bootstrap(
     return low, high
 
 
-def draw_groups(groups: np.ndarray, *, seed: int) -> np.ndarray:
+def draw_groups(groups: np.ndarray, *, seed: int, n_drawn: int = N_BOOTSTRAP) -> np.ndarray:
     """Draw groups with replacement, for a bootstrap.
 
     Parameters
@@ -257,17 +257,18 @@ def draw_groups(groups: np.ndarray, *, seed: int) -> np.ndarray:
         Rows that are drawn together.
     seed : int
         Seed of the drawing.
+    n_drawn : int
+        How many times all are drawn.
 
     Returns
     -------
-    array of int, shape (n_bootstrap, n)
+    array of int, shape (n_drawn, n)
         How often each row is drawn.
     """
     names, member_of = np.unique(groups, return_inverse=True)
     shares = np.full(len(names), 1 / len(names))
-    return np.random.default_rng(seed).multinomial(len(names), shares, size=N_BOOTSTRAP)[
-        :, member_of
-    ]
+    rng = np.random.default_rng(seed)
+    return rng.multinomial(len(names), shares, size=n_drawn)[:, member_of]
 
 
 def losses_nats(y: np.ndarray, p: np.ndarray) -> np.ndarray:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from scipy.special import expit
-from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.base import BaseEstimator
 
+from ionscout.models._classes import LogOddsMixin
 from ionscout.models.base import Classifier
 
 COEFFICIENTS = {
@@ -31,7 +31,7 @@ TRAINED_ON = (
 )
 
 
-class Sendek2017Classifier(ClassifierMixin, BaseEstimator):
+class Sendek2017Classifier(LogOddsMixin, BaseEstimator):
     """Logistic regression on five structural descriptors, as published.
 
     The probability of fast conduction at room temperature (1e-4 S/cm) is
@@ -80,35 +80,6 @@ class Sendek2017Classifier(ClassifierMixin, BaseEstimator):
         array of shape (n_materials,)
         """
         return np.asarray(X, dtype=float) @ np.array([*COEFFICIENTS.values()]) + INTERCEPT
-
-    def predict_proba(self, X: np.ndarray) -> np.ndarray:
-        """Compute the probabilities of slow and of fast conduction.
-
-        Parameters
-        ----------
-        X : array of shape (n_materials, 5)
-            As in `decision_function`.
-
-        Returns
-        -------
-        array of shape (n_materials, 2)
-        """
-        z = self.decision_function(X)
-        return np.column_stack([expit(-z), expit(z)])
-
-    def predict(self, X: np.ndarray) -> np.ndarray:
-        """Judge each material: fast where the probability is at least one half.
-
-        Parameters
-        ----------
-        X : array of shape (n_materials, 5)
-            As in `decision_function`.
-
-        Returns
-        -------
-        array of bool, shape (n_materials,)
-        """
-        return self.decision_function(X) >= 0
 
 
 def _dump(_: Sendek2017Classifier) -> dict[str, Any]:

@@ -230,9 +230,8 @@ def _refuse_other_columns(estimator: BaseEstimator, n_columns: int) -> None:
         raise ValueError(f"it is no {type(estimator).__name__} of {n_columns} columns")
 
 
-def _is_sound(tree: Tree, n_columns: int | None = None) -> bool:
+def _is_sound(tree: Tree, n_columns: int) -> bool:
     """Check that every branch leads on to a later node, by a column that it is given."""
-    n_columns = tree.n_features if n_columns is None else n_columns
     if tree.n_features != n_columns or tree.node_count < 1:
         return False
     number = np.arange(tree.node_count)

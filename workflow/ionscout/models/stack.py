@@ -6,14 +6,14 @@ from functools import partial
 
 import numpy as np
 from scipy.special import logit
-from sklearn.base import BaseEstimator, ClassifierMixin, clone
+from sklearn.base import BaseEstimator, clone
 from sklearn.linear_model import LogisticRegression
 from sklearn.utils.validation import check_is_fitted, has_fit_parameter, validate_data
 
 from ionscout.config import ModelSettings
 from ionscout.features.elemental import COLUMNS as ELEMENTAL_COLUMNS
 from ionscout.models import forest, kernel_svm, linear_svm
-from ionscout.models._classes import two_classes
+from ionscout.models._classes import TwoClassMixin, two_classes
 from ionscout.models._folds import inner_folds
 from ionscout.models.base import Classifier
 from ionscout.models.logistic import build_logistic
@@ -23,7 +23,7 @@ from ionscout.models.skops_format import dump_skops, load_skops
 LEAST_PROBABILITY = 1e-3
 
 
-class Stack(ClassifierMixin, BaseEstimator):
+class Stack(TwoClassMixin, BaseEstimator):
     """Logistic regression on the log-odds that its members give in inner folds.
 
     Parameters
@@ -106,22 +106,6 @@ class Stack(ClassifierMixin, BaseEstimator):
         check_is_fitted(self)
         X = validate_data(self, X, dtype=float, reset=False)
         return self.combine_.predict_proba(self._odds(self.fitted_, X))
-
-    def predict(self, X: np.ndarray) -> np.ndarray:
-        """Judge each material: the second class where its probability is at least one half.
-
-        Parameters
-        ----------
-        X : array of float, shape (n, n_columns)
-            Descriptors.
-
-        Returns
-        -------
-        array, shape (n,)
-            Of `classes_`.
-        """
-        is_second = self.predict_proba(X)[:, 1] >= 0.5
-        return self.classes_[is_second.astype(int)]
 
     def _fit_members(
         self, x: np.ndarray, y: np.ndarray, groups: np.ndarray | None

@@ -13,12 +13,12 @@ from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
-from scipy.special import expit, logit
-from sklearn.base import BaseEstimator, ClassifierMixin
+from scipy.special import logit
+from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from ionscout.errors import ModelError
-from ionscout.models._classes import two_classes
+from ionscout.models._classes import LogOddsMixin, two_classes
 from ionscout.models._scaling import find_constant
 from ionscout.models._subset_kernel import FAILED, fit_logistic, judge_subsets
 from ionscout.models.held_out import base_rate
@@ -155,7 +155,7 @@ def search_subsets(
     )
 
 
-class SubsetLogistic(ClassifierMixin, BaseEstimator):
+class SubsetLogistic(LogOddsMixin, BaseEstimator):
     """Ridge-penalised logistic regression on the best subset of the columns.
 
     That is the first of `search_subsets`. Its leave-one-out score is the best of many
@@ -198,11 +198,6 @@ class SubsetLogistic(ClassifierMixin, BaseEstimator):
         self.max_features = max_features
         self.n_best = n_best
         self.n_threads = n_threads
-
-    def __sklearn_tags__(self):
-        tags = super().__sklearn_tags__()
-        tags.classifier_tags.multi_class = False
-        return tags
 
     def fit(self, X: np.ndarray, y: np.ndarray) -> SubsetLogistic:
         """Search all subsets and fit the best to all materials.
@@ -260,37 +255,6 @@ class SubsetLogistic(ClassifierMixin, BaseEstimator):
         check_is_fitted(self)
         X = validate_data(self, X, dtype=float, reset=False)
         return X @ self.coef_[0] + self.intercept_[0]
-
-    def predict_proba(self, X: np.ndarray) -> np.ndarray:
-        """Compute the probabilities of the two classes.
-
-        Parameters
-        ----------
-        X : array of float, shape (n, n_columns)
-            Descriptors.
-
-        Returns
-        -------
-        array of float, shape (n, 2)
-        """
-        z = self.decision_function(X)
-        return np.column_stack([expit(-z), expit(z)])
-
-    def predict(self, X: np.ndarray) -> np.ndarray:
-        """Judge each material: the second class where its probability is at least one half.
-
-        Parameters
-        ----------
-        X : array of float, shape (n, n_columns)
-            Descriptors.
-
-        Returns
-        -------
-        array, shape (n,)
-            Of `classes_`.
-        """
-        is_second = self.decision_function(X) >= 0
-        return self.classes_[is_second.astype(int)]
 
 
 class _Problem(NamedTuple):

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from ionscout.models._missing import LARGEST
+from ionscout.models._scaling import find_constant
 
 EQUAL_WITHIN = 1e-6
 
@@ -106,7 +107,7 @@ def standardise(matrix: np.ndarray) -> np.ndarray:
     """
     centred = matrix - matrix.mean(axis=0)
     deviation = centred.std(axis=0)
-    is_constant = deviation <= 1e-12 * np.abs(matrix).max(axis=0, initial=0.0)
+    is_constant = find_constant(matrix)
     return np.where(is_constant, 0.0, centred / np.where(is_constant, 1.0, deviation))
 
 

@@ -11,7 +11,7 @@ from ionscout.models.regression.description import COLUMNS
 from ionscout.models.regression.registry import get_regressor
 from ionscout.models.regression.replicated import Replicated
 from ionscout.models.regression.training import TrainedRegressor
-from ionscout.models.saved_model import checksum
+from ionscout.models.saved_model import checksum, first_fault
 from ionscout.models.skops_format import dump_skops, load_skops
 
 FORMAT = "ionscout-regressor-1"
@@ -76,9 +76,7 @@ def load_regressor(content: dict[str, Any]) -> dict[str, Replicated]:
     try:
         saved = _SavedRegressor.model_validate(content)
     except ValidationError as error:
-        fault = error.errors()[0]
-        key = ".".join(map(str, fault["loc"])) or "content"
-        raise ModelError(f"saved regressor: {key}: {fault['msg']}; train it again") from None
+        raise ModelError(f"saved regressor: {first_fault(error)}; train it again") from None
     regressor = get_regressor(saved.model)
     if saved.format != FORMAT:
         raise _refuse(saved, f"its format is not {FORMAT!r}")

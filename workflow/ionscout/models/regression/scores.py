@@ -9,6 +9,7 @@ import pandas as pd
 from scipy.stats import rankdata
 
 from ionscout.models.regression.censoring import signed_errors
+from ionscout.models.scores import INTERVAL_PERCENT, draw_groups
 
 METRICS = (
     "mae",
@@ -24,7 +25,6 @@ METRICS = (
 N_BOOTSTRAP = 1000
 MIN_RANKED = 3
 TINY = 1e-12
-INTERVAL_PERCENT = (2.5, 97.5)
 
 
 class Measured(NamedTuple):
@@ -90,11 +90,8 @@ def score(
         of the interval and with the distance, over the values that are no bounds: above 0,
         what is said to be less certain errs more.
     """
-    names, member_of = np.unique(groups, return_inverse=True)
-    rng = np.random.default_rng(seed)
-    share = np.full(len(names), 1 / len(names))
-    n_drawn = N_BOOTSTRAP if len(names) > 1 else 0
-    drawn = rng.multinomial(len(names), share, size=n_drawn)[:, member_of]
+    n_drawn = N_BOOTSTRAP if len(np.unique(groups)) > 1 else 0
+    drawn = draw_groups(groups, seed=seed, n_drawn=n_drawn)
     weights = np.vstack([np.ones(len(measured.y)), drawn])
     repetitions = [
         _scores(measured, Predicted(*part), threshold, weights)

@@ -29,6 +29,7 @@ from ionscout.models.regression.validation import (
     predict_held_out,
     validate,
 )
+from ionscout.models.training_set import one_a_group
 
 VOLUME = "volume_per_atom_ang3"
 _COLUMN_OF = {SIGMA: "sigma_rt_s_cm", ACTIVATION_ENERGY: ACTIVATION_ENERGY}
@@ -285,8 +286,7 @@ def _gather(
     place = pd.Series(np.arange(len(manifest)), index=manifest["material_id"].to_numpy())
     described = pd.Series([not why for why in reasons], index=place.index)
     usable = groups[groups.index.isin(measured.index) & described[groups.index].to_numpy()]
-    order = sorted(usable.index, key=lambda name: (usable[name], usable[name] != name, name))
-    chosen = usable.loc[order].drop_duplicates().sort_index()
+    chosen = one_a_group(usable)
     rows = place[chosen.index].to_numpy()
     y = measured.loc[chosen.index, _COLUMN_OF[target]].to_numpy(dtype=float)
     bounded = measured.loc[chosen.index, "is_upper_bound"].to_numpy(dtype=bool)
