@@ -112,7 +112,7 @@ def search_subsets(
     n_best : int
         Number of subsets to return; fewer where there are not as many.
     n_threads : int
-        Threads of the search; they do not change its result.
+        Threads of the search; they change no more than the rounding of a loss.
 
     Returns
     -------
