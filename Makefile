@@ -7,6 +7,7 @@ VENV ?= .venv
 CONFIG ?=
 DATA ?= ../shared/data
 ARGS ?=
+TWO_AT_ONCE := -n 2 --dist loadfile
 
 BIN := $(VENV)/bin
 LOCKED := envs/requirements-torch.txt envs/requirements.txt envs/requirements-gpaw.txt pyproject.toml
@@ -33,10 +34,10 @@ refresh: $(READY)
 	$(call snakemake,$(ARGS) --until pull_structures pull_entries --forcerun pull_structures pull_entries)
 
 test: $(READY) check
-	$(BIN)/pytest -m "not slow and not slurm"
+	$(BIN)/pytest $(TWO_AT_ONCE) -m "not slow and not slurm"
 
 test-all: $(READY) check
-	$(BIN)/pytest -m "slow or slurm"
+	$(BIN)/pytest $(TWO_AT_ONCE) -m "slow or slurm"
 
 check: $(READY)
 	$(BIN)/ruff check

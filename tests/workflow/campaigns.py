@@ -13,6 +13,7 @@ from pathlib import Path
 import yaml
 
 ROOT = Path(__file__).parents[2]
+KERNELS = "workflow/ionscout/**/__pycache__/*.nb[ci]"
 
 # Every stage, at the size of a unit test: Lennard-Jones in tiny cells.
 TINY = {
@@ -42,7 +43,10 @@ TINY = {
 
 
 class Project:
-    """A copy of the tracked project in a folder of its own, with its campaigns."""
+    """A copy of the tracked project in a folder of its own, with its campaigns.
+
+    What numba has compiled is copied too: it takes minutes to compile anew.
+    """
 
     def __init__(self, folder: Path):
         self.folder = folder
@@ -54,7 +58,8 @@ class Project:
             text=True,
         ).stdout.split("\n")
         self.files = [folder / name for name in tracked if name and (ROOT / name).is_file()]
-        for path in self.files:
+        compiled = [folder / path.relative_to(ROOT) for path in ROOT.glob(KERNELS)]
+        for path in [*self.files, *compiled]:
             path.parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(ROOT / path.relative_to(folder), path)
 
