@@ -152,7 +152,7 @@ class ScoredCompositions:
             header["bins"] = ScoreBins(**header["bins"])
             header["shards"] = tuple(header["shards"])
             return cls(**header, **arrays)
-        except (OSError, ValueError, KeyError, TypeError) as error:
+        except Exception as error:  # numpy and zipfile fail in many ways on a damaged file
             raise CompositionError(
                 f"{path} holds no scored compositions: delete it and run again"
             ) from error
