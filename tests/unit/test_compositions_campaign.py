@@ -53,6 +53,7 @@ def test_the_classifiers_offered_are_those_linear_in_the_composition():
         ({"elements": ["O", "S", "O"]}, "compositions.elements: O is twice"),
         ({"model": "forest"}, "compositions.model: it is not linear in the composition alone"),
         ({"model": "svm"}, "compositions.model: "),
+        ({"model": ["esml"]}, "compositions.model: "),
         ({"enabled": True, "model": "esml"}, "compositions.model: 'esml' is not trained"),
         ({"max_amount": 25}, "compositions.max_amount: "),
         ({"n_topp": 5}, "did you mean 'n_top'"),

@@ -324,7 +324,8 @@ class CompositionSettings(Settings):
     @field_validator("model", mode="before")
     @classmethod
     def _is_linear(cls, value: Any) -> Any:
-        if value in CLASSIFIER_SETS and value not in COMPOSITION_CLASSIFIERS:
+        names = [name for name in CLASSIFIER_SETS if name not in COMPOSITION_CLASSIFIERS]
+        if value in names:
             choice = " or ".join(COMPOSITION_CLASSIFIERS)
             raise ValueError(f"it is not linear in the composition alone; choose {choice}")
         return value
