@@ -3,7 +3,8 @@
 The rules of SMACT (Davies et al., J. Open Source Softw. 4, 1361 (2019), doi 10.21105/joss.01361):
 a composition is neutral if there is one oxidation state for each element, of those that the
 element is known to have, with which the charges add up to zero, and every element with a
-positive one is less electronegative (Pauling) than every one with a negative.
+positive one is less electronegative (Pauling) than every one with a negative. All atoms of an
+element have the same state, so that compounds of mixed valence, such as LiMn2O4, are not neutral.
 """
 
 from __future__ import annotations
@@ -32,7 +33,8 @@ class OxidationRules:
 
     States are those with more than five entries in the ICSD, as in SMACT, and at least a share
     of the element's entries: without it nitrogen is known from -5 to +5, and more than ten times
-    as many compositions are neutral. Electronegativities are pymatgen's.
+    as many compositions are neutral. Electronegativities are pymatgen's; SMACT has others for
+    Au, Bi, Hg, Lu, Pb, Pt, Tb, Tl and W.
 
     Attributes
     ----------
@@ -53,9 +55,7 @@ class OxidationRules:
         known = zip(self.space.symbols, self.states, self.electronegativities, strict=True)
         for symbol, states, chi in known:
             if not states:
-                raise CompositionError(
-                    f"{symbol} has no known oxidation state: leave it out of the elements"
-                )
+                raise CompositionError(_explain_no_state(symbol, self.least_share))
             if math.isnan(chi):
                 raise CompositionError(
                     f"{symbol} has no electronegativity: leave it out of the elements"
@@ -237,6 +237,15 @@ def _known_states(symbol: str, least_share: float) -> tuple[int, ...]:
     entries = ICSD_ENTRIES.get(symbol, {})
     least = max(LEAST_ENTRIES, least_share * sum(entries.values()))
     return tuple(sorted(charge for charge, n in entries.items() if n >= least))
+
+
+def _explain_no_state(symbol: str, least_share: float) -> str:
+    if not _known_states(symbol, 0.0):
+        return f"{symbol} has no known oxidation state: leave it out of the elements"
+    return (
+        f"{symbol} has no oxidation state with {100 * least_share:g} % of its ICSD entries: lower"
+        f" least_share, or leave {symbol} out of the elements"
+    )
 
 
 def _share_of_entries(symbols: tuple[str, ...], charges: tuple[int, ...]) -> float:
