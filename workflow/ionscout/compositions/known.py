@@ -141,9 +141,10 @@ class KnownCompounds:
         Returns
         -------
         DataFrame
-            nearest_formula; nearest_distance, in units of the reach of `Domain`, 0 for the
-            composition itself; nearest_sigma_rt_s_cm; nearest_is_upper_bound. One row a
-            composition; of equally near ones the first by alphabet.
+            nearest_formula; nearest_distance, to that one compound, in units of the reach of
+            `Domain`, 0 for the composition itself; nearest_sigma_rt_s_cm;
+            nearest_is_upper_bound. One row a composition; of equally near ones the first by
+            alphabet.
         """
         nearest, distance = np.zeros(len(x), dtype=int), np.zeros(len(x))
         for first in range(0, len(x), _AT_ONCE):

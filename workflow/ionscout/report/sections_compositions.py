@@ -29,7 +29,8 @@ _NUMBERS = {
     "n_ternary": "of these, ternary",
     "n_quaternary": "of these, quaternary",
     "n_not_neutral": "of these, not neutral",
-    "n_neutral": "of these, neutral: known oxidation states in the order of electronegativities",
+    "n_neutral": "of these, neutral: one known oxidation state an element, in the order of"
+    " electronegativities",
     "n_systems": "chemical systems",
     "n_systems_neutral": "systems with a neutral composition",
 }
@@ -119,7 +120,8 @@ def _warn(top: pd.DataFrame) -> Text:
     n_near = int((top["nearest_distance"] <= 1).sum())
     return Text(
         f"Of the {len(top):,} best neutral compositions {n_near:,} are as near to a known compound"
-        " as known compounds are to each other (distance at most 1); the median distance is"
+        " as 95 % of those are to their three nearest in the mean (distance at most 1); the median"
+        " distance is"
         f" {format_number(top['nearest_distance'].median())}. A linear score grows without bound"
         " away from what the model has learned from: far from it, a high score is an"
         " extrapolation and no finding.",
