@@ -55,6 +55,22 @@ def test_errors_of_large_weights_that_cancel():
     assert np.all(errors < margins)
 
 
+@pytest.mark.parametrize("sign", [1, -1])
+@pytest.mark.parametrize("n_bins", [1000, 100_000])
+def test_errors_of_deviations_alone(sign, n_bins):
+    drawn = random_model(1, ("deviation",)).weights
+    weights = {column: sign * 100 * abs(weight) for column, weight in drawn.items()}
+    errors, margins = errors_and_margins(LinearCompositionModel(weights, 0.0), 2, n_bins)
+    assert np.all(errors < margins)
+
+
+@pytest.mark.parametrize("factor", [1e-13, 1e-11, 1e-9])
+def test_errors_of_scores_of_few_units(factor):
+    weights = {column: factor * weight for column, weight in random_model(0).weights.items()}
+    errors, margins = errors_and_margins(LinearCompositionModel(weights, 0.0), 3, 1000)
+    assert np.all(errors < margins)
+
+
 def test_bounds_are_not_idle():
     errors, margins = errors_and_margins(random_model(0), 0, 1000)
     assert errors.max() > 0.02 * margins.max()

@@ -45,9 +45,10 @@ def test_a_weight_that_is_not_finite():
 
 
 def test_weights_that_are_too_large():
-    model = LinearCompositionModel({"atomic_mass_u_mean": 1e6}, 0.0)
-    with pytest.raises(ModelError, match="stronger penalty"):
-        tabulate(model, SPACE)
+    for weights in ({"atomic_mass_u_mean": 1e6}, {"group_mean": 400.0, "group_deviation": 400.0}):
+        with pytest.raises(ModelError, match="stronger penalty"):
+            tabulate(LinearCompositionModel(weights, 0.0), SPACE)
+    tabulate(LinearCompositionModel({"group_mean": 600.0}, 0.0), SPACE)
 
 
 def test_an_element_without_data_is_named():
@@ -68,6 +69,34 @@ def test_known_states_are_those_of_smact():
     assert states["Fe"] == (1, 2, 3, 4, 5, 6)
     assert states["N"] == (-5, -4, -3, -2, -1, 1, 2, 3, 4, 5)
     assert states["O"] == (-2, -1)
+
+
+def test_states_need_more_than_five_entries():
+    rules = OxidationRules(CompositionSpace(("Co", "Dy")), least_share=0.0)
+    assert rules.states[1:] == ((-1, 1, 2, 3, 4), (2, 3, 4))
+
+
+def test_states_need_their_share_of_all_entries():
+    rules = OxidationRules(CompositionSpace(("Be", "K")), least_share=1.0)
+    assert rules.states == ((1,), (2,), (1,))
+    shares = OxidationRules(CompositionSpace(("Cu", "Fe")), least_share=0.45)
+    assert shares.states[1:] == ((2,), (3,))
+
+
+def test_a_share_that_no_state_has_is_named():
+    with pytest.raises(CompositionError, match="Fe has no oxidation state with 70 % of its ICSD"):
+        OxidationRules(CompositionSpace(("O", "Fe")), least_share=0.7)
+
+
+@pytest.mark.parametrize("weight", [-1.0, 1.0])
+def test_bins_hold_the_largest_deviation(weight):
+    model = LinearCompositionModel({"group_deviation": weight}, 0.0)
+    found = Scoring(model, CompositionSpace(("O", "S"), 24), n_bins=100).score_shard(0)
+    widest = weight * (16 - 1) / 2
+    assert np.abs(found.top_log_odds - widest).min() < 1e-9
+    edges = found.bins.edges_log_odds
+    assert edges[0] <= widest < edges[-1]
+    assert found.histogram[0 if weight < 0 else -1] > 0
 
 
 def test_bins_hold_what_cannot_be_higher():

@@ -15,7 +15,7 @@ from compositions_reference import (
     random_model,
     table_plainly,
 )
-from pymatgen.core import Composition
+from pymatgen.core import Composition, Element
 
 from ionscout.compositions import (
     CompositionSpace,
@@ -71,6 +71,49 @@ def test_all_compositions_as_enumerated_plainly(space, statistics, seed):
     found = Scoring(model, space, n_top=300, n_bins=100).score_shard(0, n_threads=2)
     assert_same(found, table_plainly(space, model), space)
     assert not found.note
+
+
+ALIKE = ("Ce", "La", "Nd", "Pr")
+"""Elements of one group and row: scores that differ in their last digits alone."""
+
+
+@pytest.mark.parametrize(
+    "weights",
+    [
+        {"group_mean": 1.0, "atomic_mass_u_mean": 1e-10},
+        {"group_mean": -1.0, "atomic_mass_u_mean": 1e-10, "row_deviation": 0.5},
+        {"row_deviation": -1.0, "atomic_mass_u_deviation": 1e-10},
+        {"row_deviation": 500.0, "atomic_mass_u_deviation": -1e-9, "group_min": 1e-3},
+        {"atomic_mass_u_mean": 1e-12, "atomic_mass_u_deviation": -3e-12},
+        {},
+    ],
+)
+@pytest.mark.parametrize("n_bins", [50, 3000])
+@pytest.mark.parametrize("elements", [ALIKE, ("O", "S", "Se", "Te")])
+def test_scores_that_hardly_differ(elements, n_bins, weights):
+    space, model = CompositionSpace(elements, 11), LinearCompositionModel(weights, 0.25)
+    found = Scoring(model, space, n_top=40, n_bins=n_bins).score_shard(0)
+    assert_same(found, table_plainly(space, model), space)
+
+
+@pytest.mark.parametrize("n_bins", [50, 57, 64, 71])
+@pytest.mark.parametrize("n_top", [0, 40])
+@pytest.mark.parametrize("sign", [-1, 1])
+def test_many_of_the_best_hardly_differ(sign, n_top, n_bins):
+    space = CompositionSpace(("Cs", "K", "Na", "O", "Rb"), 11)
+    weights = {"group_mean": -1.0, "atomic_mass_u_mean": sign * 1e-10, "group_deviation": 0.1}
+    model = LinearCompositionModel(weights, 0.0)
+    found = Scoring(model, space, n_top=n_top, n_bins=n_bins).score_shard(0)
+    assert_same(found, table_plainly(space, model), space)
+
+
+def test_ranked_means_that_are_on_an_edge(monkeypatch):
+    monkeypatch.setattr(scoring, "_SCORED_A_RANK", 0)
+    space, model = SPACES[0], LinearCompositionModel({"group_mean": 2e-10}, 0.0)
+    job = Scoring(model, space, n_top=100, n_bins=700)
+    table = table_plainly(space, model)
+    assert np.any((table.scores - job.bins.lowest_units) % job.bins.width_units == 0)
+    assert_same(job.score_shard(0), table, space)
 
 
 @pytest.mark.parametrize("n_bins", [1, 7, 5000])
@@ -216,6 +259,19 @@ def test_states_are_found_for_one_composition():
     assert plain[0]
 
 
+def test_equal_electronegativities_are_not_in_order():
+    space = CompositionSpace(("H", "O", "Pd"), 6)
+    rules, model = OxidationRules(space), random_model(0)
+    states = known_states(rules)
+    assert -1 in states["H"]
+    assert 2 in states["Pd"]
+    assert Element("H").X == Element("Pd").X
+    assert not rules.find_states({"Li": 1, "Pd": 1, "H": 3})
+    assert rules.find_states({"Li": 2, "Pd": 1, "O": 2})
+    found = Scoring(model, space, rules, n_top=1000).score_shard(0)
+    assert_same(found, table_plainly(space, model, states), space)
+
+
 def test_a_failing_thread_stops_the_run():
     def fail(share: float) -> None:
         raise RuntimeError("stop")
@@ -224,7 +280,7 @@ def test_a_failing_thread_stops_the_run():
         Scoring(random_model(0), SPACES[0]).score_shard(0, progress=fail)
 
 
-def test_results_that_do_not_belong_together(tmp_path):
+def test_results_that_do_not_belong_together():
     space = SPACES[0]
     one = Scoring(random_model(0), space, n_shards=2).score_shard(0)
     other = Scoring(random_model(1), space, n_shards=2).score_shard(1)
@@ -234,9 +290,19 @@ def test_results_that_do_not_belong_together(tmp_path):
         merge([one, one])
     with pytest.raises(CompositionError, match="no shards"):
         merge([])
-    (tmp_path / "broken.npz").write_bytes(b"nothing")
-    with pytest.raises(CompositionError, match="holds no scored compositions"):
-        ScoredCompositions.load(tmp_path / "broken.npz")
+
+
+def test_a_damaged_file(tmp_path):
+    path = tmp_path / "shard.npz"
+    Scoring(random_model(0), SPACES[0]).score_shard(0).save(path)
+    whole = path.read_bytes()
+    middle = len(whole) // 2
+    flipped = bytes([whole[middle] ^ 1])
+    damaged = (b"", b"nothing", whole[:middle], whole[:middle] + flipped + whole[middle + 1 :])
+    for written in damaged:
+        path.write_bytes(written)
+        with pytest.raises(CompositionError, match="holds no scored compositions: delete it"):
+            ScoredCompositions.load(path)
 
 
 def test_scorings_that_cannot_be():
@@ -250,4 +316,6 @@ def test_scorings_that_cannot_be():
     with pytest.raises(CompositionError, match="no shard 3"):
         Scoring(model, space, n_shards=3).score_shard(3)
     job = Scoring(model, space)
-    assert dataclasses.replace(job, n_top=7).fingerprint != job.fingerprint
+    smaller = CompositionSpace(space.elements, space.max_amount - 1)
+    for changed in ({"n_top": 7}, {"n_bins": 9}, {"n_shards": 2}, {"space": smaller}):
+        assert dataclasses.replace(job, **changed).fingerprint != job.fingerprint

@@ -139,10 +139,13 @@ def test_many_compositions_are_described_as_one():
 def test_the_nearest_known_compound_is_itself_where_it_is_known():
     space = CompositionSpace(("O", "S", "P"))
     codes = [space.find({"Li": 3, "P": 1, "S": 4}), space.find({"Li": 3, "P": 1, "S": 5})]
-    nearest = KnownCompounds.describe(KNOWN).find_nearest(describe_codes(np.array(codes), space))
+    compounds, x = KnownCompounds.describe(KNOWN), describe_codes(np.array(codes), space)
+    nearest = compounds.find_nearest(x)
     assert nearest["nearest_formula"].tolist() == ["Li3PS4", "Li3PS4"]
     assert nearest["nearest_distance"][0] == 0
-    assert nearest["nearest_distance"][1] > 0
+    apart = np.linalg.norm((x[1] - x[0]) / compounds.domain.scale)
+    assert compounds.domain.reach > 1
+    assert nearest["nearest_distance"][1] == pytest.approx(apart / compounds.domain.reach, abs=1e-6)
     assert nearest["nearest_sigma_rt_s_cm"].tolist() == [1e-4, 1e-4]
 
 
