@@ -8,9 +8,10 @@ import pytest
 from compositions_reference import make_predictor
 from pymatgen.core import Composition
 
-from ionscout.compositions import CompositionSpace
+from ionscout.compositions import CompositionSpace, known, merge
 from ionscout.compositions.campaign import make_scoring
 from ionscout.compositions.known import KnownCompounds, describe_codes, list_known, reduce_formula
+from ionscout.compositions.scores import UNIT
 from ionscout.compositions.summary import (
     PERCENTILE_COLUMNS,
     SYSTEM_COLUMNS,
@@ -98,6 +99,21 @@ def test_percentiles_are_of_examples_and_of_known_compounds_in_the_space(tables)
     assert rows["is_neutral"].all()
 
 
+def test_histograms_and_percentiles_are_those_of_their_scope(tables):
+    shards = score(make_predictor(3))
+    found = {scope: merge(of_scope) for scope, of_scope in shards.items()}
+    rows = tables.percentiles.set_index("formula")
+    for scope, of_scope in found.items():
+        assert tables.histogram[f"n_{scope}"].tolist() == of_scope.histogram.tolist()
+        columns = [f"percentile_{scope}_low", f"percentile_{scope}_high"]
+        for formula in ("LiPO3", "Li2MgO2", "Li3PS4"):
+            units = round(rows.loc[formula, "log_odds"] / UNIT)
+            assert tuple(rows.loc[formula, columns]) == of_scope.percentile(units)
+    bins = found["all"].bins
+    assert tables.histogram["low_log_odds"][0] == bins.lowest_units * UNIT
+    assert tables.histogram["high_log_odds"][0] == (bins.lowest_units + bins.width_units) * UNIT
+
+
 def test_an_example_that_was_not_enumerated_has_no_values():
     settings = SETTINGS.model_copy(update={"elements": ["O", "P"], "shards": 1})
     predictor = make_predictor(1)
@@ -149,6 +165,15 @@ def test_the_nearest_known_compound_is_itself_where_it_is_known():
     assert nearest["nearest_sigma_rt_s_cm"].tolist() == [1e-4, 1e-4]
 
 
+def test_the_nearest_of_many_is_found_part_by_part(monkeypatch):
+    space = CompositionSpace(("O", "S", "P"))
+    codes = [space.find({"Li": n, "P": 1, "S": 4}) for n in range(1, 9)]
+    compounds, x = KnownCompounds.describe(KNOWN), describe_codes(np.array(codes), space)
+    at_once = compounds.find_nearest(x)
+    monkeypatch.setattr(known, "_AT_ONCE", 3)
+    pd.testing.assert_frame_equal(compounds.find_nearest(x), at_once)
+
+
 @pytest.mark.parametrize(
     ("formula", "reduced"),
     [
@@ -186,9 +211,9 @@ def test_known_compounds_are_real_and_there_once():
         ],
         columns=["formula", "sigma_s_cm", "is_upper_bound", "temperature_k"],
     )
-    known = list_known(manifest, labels, measured).set_index("formula")
-    assert set(known.index) == {"Li3PS4", "LiCl", "Li(BrO)2", "Li2S", "LiI"}
-    assert known.loc["Li3PS4", "sigma_rt_s_cm"] == pytest.approx(1e-4)
-    assert known.loc["Li2S", "sigma_rt_s_cm"] == pytest.approx(1e-7)
-    assert known.loc["LiI"].tolist() == [1e-7, True, 2]
-    assert np.isnan(known.loc["LiCl", "sigma_rt_s_cm"])
+    rows = list_known(manifest, labels, measured).set_index("formula")
+    assert set(rows.index) == {"Li3PS4", "LiCl", "Li(BrO)2", "Li2S", "LiI"}
+    assert rows.loc["Li3PS4", "sigma_rt_s_cm"] == pytest.approx(1e-4)
+    assert rows.loc["Li2S", "sigma_rt_s_cm"] == pytest.approx(1e-7)
+    assert rows.loc["LiI"].tolist() == [1e-7, True, 2]
+    assert np.isnan(rows.loc["LiCl", "sigma_rt_s_cm"])
