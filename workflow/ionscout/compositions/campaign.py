@@ -45,9 +45,9 @@ def make_rules(settings: CompositionSettings) -> OxidationRules:
     """
     elements = default_elements() if settings.elements is None else tuple(settings.elements)
     space = CompositionSpace(elements, settings.max_amount)
-    space.split(settings.shards)
     rules = OxidationRules(space, settings.least_share)
     tabulate(_READS_EVERYTHING, space)
+    space.split(settings.shards)
     return rules
 
 
