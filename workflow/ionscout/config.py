@@ -461,7 +461,36 @@ class ElementGate(Gate):
     transition_metals: bool = Field(
         True, description="Refuse the metals of groups 3 to 12, La to Lu left out?"
     )
+    d0_metals: bool = Field(
+        False,
+        description="Keep transition metals without d electrons (Sc, Y, Ti, Zr, Hf, Nb, Ta)?",
+    )
+    radioactive: bool = Field(True, description="Refuse elements without a stable isotope?")
+    toxic: bool = Field(False, description="Refuse Be, As, Cd, Hg, Tl and Pb?")
     elements: list[str] = Field([], description="Further elements to refuse, by symbol.")
+
+
+class AbundanceGate(Gate):
+    """Refuses materials of rare or dear elements."""
+
+    enabled: bool = Field(False, description="Is the gate applied?")
+    min_crust_mg_kg: float = Field(
+        0.5, ge=0, description="Least abundance of its rarest element in the crust, in mg/kg."
+    )
+    max_cost_usd_kg: float | None = Field(
+        None, gt=0, description="Highest cost of its elements, in US dollars per kg of compound."
+    )
+
+
+class HullGate(Gate):
+    """Refuses unstable materials."""
+
+    max_ev_atom: float = Field(
+        0.025, ge=0, description="Largest energy above the hull in eV per atom, without heat."
+    )
+    temperature_k: float = Field(
+        300, ge=0, description="Allowance for entropy: k T per atom at this temperature is added."
+    )
 
 
 class BandGapGate(Gate):
@@ -470,12 +499,45 @@ class BandGapGate(Gate):
     min_ev: float = Field(1.0, ge=0, description="Least band gap in eV.")
 
 
-class HullGate(Gate):
-    """Refuses unstable materials."""
+class WindowGate(Gate):
+    """Refuses what is reduced or oxidised too easily; limits in V against lithium."""
 
-    max_ev_atom: float = Field(
-        0.05, ge=0, description="Largest energy above the hull in eV per atom."
+    enabled: bool = Field(False, description="Is the gate applied?")
+    max_reduction_v: float | None = Field(
+        None, description="Highest reduction limit; null for any."
     )
+    min_oxidation_v: float | None = Field(2.0, description="Least oxidation limit; null for any.")
+    min_width_v: float = Field(0.0, ge=0, description="Least width of the window.")
+
+
+class LithiumGate(Gate):
+    """Refuses what lithium metal reduces."""
+
+    enabled: bool = Field(False, description="Is the gate applied?")
+    max_reaction_ev_atom: float = Field(
+        0.1, ge=0, description="Largest energy that the reaction sets free, in eV per atom."
+    )
+
+
+class CathodeGate(LithiumGate):
+    """Refuses what reacts with a cathode, at the worst ratio of mixing."""
+
+
+class MoistureGate(LithiumGate):
+    """Refuses what reacts with water."""
+
+    refuse_h2s: bool = Field(True, description="Refuse what gives off H2S, however little?")
+
+
+class ShearGate(Gate):
+    """Refuses what is too soft to hold back dendrites (Monroe and Newman 2005)."""
+
+    enabled: bool = Field(
+        False,
+        description="Is the gate applied? The limit is for polymers; stiff garnets fail all the"
+        " same.",
+    )
+    min_gpa: float = Field(8.5, gt=0, description="Least shear modulus in GPa.")
 
 
 class ModelGate(Gate):
@@ -494,10 +556,72 @@ class GateSettings(Settings):
     """The gates, in the order in which they are applied."""
 
     elements: ElementGate = ElementGate()
+    abundance: AbundanceGate = AbundanceGate()
     hull: HullGate = HullGate()
     band_gap: BandGapGate = BandGapGate()
+    window: WindowGate = WindowGate()
+    lithium: LithiumGate = LithiumGate()
+    cathodes: CathodeGate = CathodeGate()
+    moisture: MoistureGate = MoistureGate()
+    shear_modulus: ShearGate = ShearGate()
     models: ModelGate = ModelGate()
     cell: CellGate = CellGate()
+
+
+BUNDLED_LEVELS = ("experiment", "materials_project_2018")
+
+
+class StabilitySettings(Settings):
+    """Phase diagrams: on which energies they stand, and what is reacted with what."""
+
+    level: Literal[(*BUNDLED_LEVELS, "source", "file")] = Field(
+        "materials_project_2018",
+        description="Energies of the phase diagrams, all of one level: a bundled table, the"
+        " entries of a `materials_project` source, or a file of pymatgen entries.",
+    )
+    source: Name | None = Field(None, description="With level `source`: its name.")
+    file: str | None = Field(
+        None, description="With level `file`: a JSON list of pymatgen entries, perhaps gzipped."
+    )
+    max_predicted: int = Field(
+        20,
+        ge=0,
+        description="Most candidates without an energy that CHGNet relaxes and compares with a"
+        " bundled level; the most promising first.",
+    )
+    cathodes: list[str] = Field(
+        ["LiCoO2", "LiFePO4"], description="Formulas of the cathodes that candidates meet."
+    )
+    charge_voltage_v: float = Field(
+        4.2, gt=0, description="Potential of a charged cathode in V against lithium."
+    )
+
+    @model_validator(mode="after")
+    def _level_has_its_place(self) -> StabilitySettings:
+        for level in ("source", "file"):
+            if (self.level == level) != (getattr(self, level) is not None):
+                raise ValueError(f"level `{level}` and the key `{level}` go together")
+        return self
+
+
+class RankingSettings(Settings):
+    """Weights of what ranks the candidates that passed the gates; each part is from 0 to 1."""
+
+    probability: float = Field(1.0, ge=0, description="Of the mean probability of being fast.")
+    enrichment: float = Field(
+        0.25, ge=0, description="Of the share of fast conductors in its clusters."
+    )
+    applicability: float = Field(
+        0.25, ge=0, description="Of the share of classifiers in whose domain it is."
+    )
+    window: float = Field(
+        0.25, ge=0, description="Of the width of its window, 3 V and more counting as 1."
+    )
+    diversity: float = Field(
+        0.25,
+        ge=0,
+        description="Of its distance in composition from those chosen before it.",
+    )
 
 
 class ControlSettings(Settings):
@@ -512,7 +636,14 @@ class ControlSettings(Settings):
 class ScreeningSettings(Settings):
     """The funnel and the shortlist."""
 
+    stability: StabilitySettings = StabilitySettings()
     gates: GateSettings = GateSettings()
+    ranking: RankingSettings = RankingSettings()
+    choices: str | None = Field(
+        None,
+        description="CSV with the columns material_id, choice (`pin` or `ban`) and reason: what"
+        " enters the shortlist, or never does, whatever the gates say.",
+    )
     shortlist_size: int = Field(2, ge=0, description="Number of candidates that go on to dynamics.")
     positive_control: ControlSettings = ControlSettings(
         material_id="bundled-li3n", temperatures_k=[700, 850, 1000]
@@ -695,6 +826,11 @@ class Campaign(Settings):
                     raise ValueError(
                         f"{key}.parents: {source.parents!r} is not a source of real crystals"
                     )
+        name = self.screening.stability.source
+        if name is not None and getattr(sources.get(name), "kind", None) != "materials_project":
+            raise ValueError(
+                f"screening.stability.source: {name!r} is no source of kind `materials_project`"
+            )
         return self
 
 
