@@ -37,6 +37,10 @@ class CompositionError(IonscoutError):
     """Compositions cannot be enumerated, scored or merged."""
 
 
+class ScreeningError(IonscoutError):
+    """Stability cannot be judged on the energies that are there."""
+
+
 class DynamicsError(IonscoutError):
     """A molecular dynamics run, or its preparation, cannot go on."""
 
