@@ -32,6 +32,7 @@ MANIFEST_DTYPES = {
     "ewald_above_lowest_ev_atom": "float64",
     "formation_energy_ev_atom": "float64",
     "vacancies_per_cell": "int64",
+    "shear_modulus_gpa": "float64",
 }
 _OF_MATERIAL = (
     "material_id",
@@ -41,7 +42,12 @@ _OF_MATERIAL = (
     "parent_id",
     "representative",
 )
-_PROPERTIES = ("band_gap_ev", "energy_above_hull_ev_atom", "formation_energy_ev_atom")
+_PROPERTIES = (
+    "band_gap_ev",
+    "energy_above_hull_ev_atom",
+    "formation_energy_ev_atom",
+    "shear_modulus_gpa",
+)
 
 
 def make_manifest(materials: Sequence[CuratedMaterial], n_shards: int) -> pd.DataFrame:
