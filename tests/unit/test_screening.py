@@ -5,10 +5,11 @@ import pandas as pd
 import pytest
 from pymatgen.core import Lattice, Structure
 
-from ionscout.config import DynamicsSettings, ElementGate, GateSettings, ScreeningSettings
+from ionscout.config import DynamicsSettings, GateSettings, ScreeningSettings
 from ionscout.errors import CampaignError
+from ionscout.screening.choices import COLUMNS as CHOICE_COLUMNS
 from ionscout.screening.funnel import count_funnel
-from ionscout.screening.gates import judge_elements, judge_materials
+from ionscout.screening.gates import judge_materials
 from ionscout.screening.shortlist import COLUMNS, select_shortlist
 
 ROWS = [
@@ -23,17 +24,22 @@ ROWS = [
 ]
 
 
+STABILITY = pd.DataFrame(
+    {
+        "material_id": [row[0] for row in ROWS],
+        "energy_above_hull_ev_atom": [row[4] for row in ROWS],
+        "hull_origin": "level",
+        "window_reduction_v": [1.7, np.nan, 1.0, 1.0, np.nan, 0.0, 0.0],
+        "window_oxidation_v": [4.1, np.nan, 4.0, 2.0, np.nan, 0.45, 4.2],
+        "reason": None,
+    }
+)
+
+
 @pytest.fixture
 def manifest():
-    columns = [
-        "material_id",
-        "candidate",
-        "formula",
-        "parent_id",
-        "energy_above_hull_ev_atom",
-        "band_gap_ev",
-    ]
-    table = pd.DataFrame([row[:6] for row in ROWS], columns=columns)
+    columns = ["material_id", "candidate", "formula", "parent_id", "hull", "band_gap_ev"]
+    table = pd.DataFrame([row[:6] for row in ROWS], columns=columns).drop(columns="hull")
     return table.assign(
         reduced_formula=table["formula"],
         structure_hash="0" * 16,
@@ -74,23 +80,10 @@ LABELS = pd.DataFrame(
 
 def judge(manifest, structures, predictions, **gates):
     settings = GateSettings(**gates)
-    table = judge_materials(manifest, structures, predictions, settings, DynamicsSettings())
+    table = judge_materials(
+        manifest, structures, predictions, STABILITY, settings, DynamicsSettings()
+    )
     return table.set_index("material_id"), settings
-
-
-@pytest.mark.parametrize(
-    ("formula", "gate", "answer"),
-    [
-        ("LiFePO4", {}, "fail"),
-        ("Li7La3Zr2O12", {}, "fail"),
-        ("LiLaO2", {}, "pass"),
-        ("LiZnPS4", {}, "fail"),
-        ("LiFePO4", {"transition_metals": False}, "pass"),
-        ("Li3AsS4", {"elements": ["As"]}, "fail"),
-    ],
-)
-def test_unwanted_elements(formula, gate, answer):
-    assert judge_elements(formula, ElementGate(**gate)) == answer
 
 
 def test_gates_answer_pass_fail_or_unknown(manifest, structures, predictions):
@@ -137,7 +130,11 @@ def test_funnel_adds_up(manifest, structures, predictions):
     assert list(funnel["known_slow_out"]) == [1, 1, 1, 0, 0]
 
 
-def shortlist(manifest, structures, predictions, **screening):
+def choices(*rows):
+    return pd.DataFrame(rows, columns=CHOICE_COLUMNS, dtype=str)
+
+
+def shortlist(manifest, structures, predictions, *chosen, clusters=None, **screening):
     table, _ = judge(manifest, structures, predictions)
     controls = {
         "positive_control": {"material_id": "k-fast", "temperatures_k": [900, 700]},
@@ -147,10 +144,14 @@ def shortlist(manifest, structures, predictions, **screening):
         manifest,
         table.reset_index(),
         predictions,
-        None,
+        clusters or {},
+        LABELS,
+        STABILITY,
+        choices(*chosen),
         structures,
         ScreeningSettings(**{"shortlist_size": 3, **controls, **screening}),
         DynamicsSettings(engine="lennard-jones"),
+        fast_threshold_s_cm=1e-4,
     )
 
 
@@ -161,6 +162,55 @@ def test_shortlist_ranks_skips_siblings_and_adds_controls(manifest, structures, 
     assert list(chosen["role"]) == ["candidate"] * 2 + ["positive_control", "negative_control"]
     assert chosen["temperatures_k"][2] == "700;900"
     assert "unknown to the gates band_gap" in chosen["reason"][1]
+    assert "lithium" not in chosen["reason"][0]
+
+
+def test_the_parts_of_the_score_are_there_and_the_unknown_are_left_out(
+    manifest, structures, predictions
+):
+    chosen = shortlist(manifest, structures, predictions).set_index("material_id")
+    first, second = chosen.loc["a-1"], chosen.loc["a-5"]
+    assert first["part_probability"] == pytest.approx(0.9)
+    assert first["part_window"] == pytest.approx(2.4 / 3)
+    assert np.isnan([first["part_diversity"], first["part_applicability"]]).all()
+    assert first["score"] == pytest.approx((0.9 + 0.25 * 0.8) / 1.25)
+    # Li3PS4 and Li2Se: half of |3/8 - 2/3| + 1/8 + 4/8 + 1/3.
+    assert second["part_diversity"] == pytest.approx(0.625)
+    assert second["score"] == pytest.approx((0.6 + 0.25 * 0.625) / 1.25)
+    assert "score 0.88 of probability 0.90, window 0.80, without" in first["reason"]
+    assert "without enrichment, applicability, window (unknown)" in second["reason"]
+
+
+def test_a_pin_enters_whatever_the_gates_say(manifest, structures, predictions):
+    pin = ("a-4", "pin", "asked for")
+    chosen = shortlist(manifest, structures, predictions, pin, shortlist_size=2)
+    assert list(chosen["material_id"][:2]) == ["a-4", "a-1"]
+    assert chosen["reason"][0].startswith("pinned, though the gate hull refuses it: asked for")
+    assert chosen["role"][0] == "candidate"
+
+
+def test_all_pins_enter_and_their_polymorphs_do_not(manifest, structures, predictions):
+    pins = [("a-2", "pin", ""), ("a-4", "pin", "")]
+    chosen = shortlist(manifest, structures, predictions, *pins, shortlist_size=1)
+    assert list(chosen["material_id"][:2]) == ["a-2", "a-4"]
+    more = shortlist(manifest, structures, predictions, *pins, shortlist_size=4)
+    assert list(more["material_id"]) == ["a-2", "a-4", "a-5", "k-fast", "k-slow"]
+
+
+def test_a_ban_never_enters_nor_do_its_duplicates(manifest, structures, predictions):
+    ban = ("a-1", "ban", "smells")
+    chosen = shortlist(manifest, structures, predictions, ban)
+    assert list(chosen["material_id"]) == ["a-2", "a-5", "k-fast", "k-slow"]
+    manifest.loc[manifest["material_id"] == "a-2", "duplicate_of"] = "a-1"
+    chosen = shortlist(manifest, structures, predictions, ban)
+    assert list(chosen["material_id"]) == ["a-5", "k-fast", "k-slow"]
+
+
+def test_controls_cannot_be_banned_and_stay_controls_when_pinned(manifest, structures, predictions):
+    with pytest.raises(CampaignError, match=r"negative_control.*'k-slow' is banned"):
+        shortlist(manifest, structures, predictions, ("k-slow", "ban", ""))
+    chosen = shortlist(manifest, structures, predictions, ("k-fast", "pin", ""))
+    assert list(chosen["role"][chosen["material_id"] == "k-fast"]) == ["positive_control"]
 
 
 def test_controls_are_there_without_candidates(manifest, structures, predictions):
@@ -186,9 +236,7 @@ def test_the_spread_over_orderings_is_that_of_one_crystal(manifest, structures, 
     ordering = manifest["material_id"] == "a-2"
     manifest.loc[ordering, ["duplicate_of", "representative"]] = ["a-1", 2]
     manifest.loc[manifest["material_id"] == "a-4", "duplicate_of"] = "a-5"
-    table = judge_materials(
-        manifest, structures, predictions, GateSettings(), DynamicsSettings()
-    ).set_index("material_id")
+    table, _ = judge(manifest, structures, predictions)
     assert table.loc[["a-1", "a-2"], "probability_spread"].tolist() == pytest.approx([0.1, 0.1])
     assert table.loc[["a-4", "a-5"], "probability_spread"].tolist() == [0, 0]
 

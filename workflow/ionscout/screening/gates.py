@@ -4,60 +4,55 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-import numpy as np
 import pandas as pd
-from pymatgen.core import Composition, Element, Structure
+from pymatgen.core import Structure
 
-from ionscout.config import DynamicsSettings, ElementGate, Gate, GateSettings
+from ionscout.config import DynamicsSettings, Gate, GateSettings
 from ionscout.dynamics.prepare import count_md_atoms
 from ionscout.errors import DynamicsError
 from ionscout.models import held_out_where_trained
+from ionscout.screening.answers import (
+    FAIL,
+    PASS,
+    UNKNOWN,
+    Judgement,
+    join_texts,
+    judge_at_least,
+)
+from ionscout.screening.element_gates import (
+    check_unwanted,
+    judge_abundance,
+    judge_elements,
+    lowest_states,
+)
+from ionscout.screening.stability_gates import (
+    MANIFEST_COLUMNS,
+    STABILITY_COLUMNS,
+    judge_band_gap,
+    judge_cathodes,
+    judge_hull,
+    judge_lithium,
+    judge_moisture,
+    judge_shear_modulus,
+    judge_window,
+)
 
-PASS, FAIL, UNKNOWN = "pass", "fail", "unknown"
+_OF_VALUES = {
+    "hull": judge_hull,
+    "band_gap": judge_band_gap,
+    "window": judge_window,
+    "lithium": judge_lithium,
+    "cathodes": judge_cathodes,
+    "moisture": judge_moisture,
+    "shear_modulus": judge_shear_modulus,
+}
+# Unknown for the reason that the table of stability states.
+_OF_STABILITY = ("hull", "window", "lithium", "cathodes", "moisture")
 
 
 def gate_names() -> tuple[str, ...]:
     """Return the names of the gates, in the order in which they are applied."""
     return tuple(GateSettings.model_fields)
-
-
-def judge_elements(formula: str, gate: ElementGate) -> str:
-    """Refuse unwanted elements.
-
-    Parameters
-    ----------
-    formula : str
-        Chemical formula.
-    gate : ElementGate
-        Which elements are unwanted. Transition metals are those of groups 3 to
-        12 but for the lanthanides and actinides, as in Sendek et al. 2017
-        (doi:10.1039/C6EE02697D), who refuse them for being easily reduced.
-
-    Returns
-    -------
-    str
-        `pass` or `fail`.
-    """
-    elements = Composition(formula).elements
-    unwanted = set(gate.elements)
-    if gate.transition_metals:
-        unwanted |= {e.symbol for e in elements if _is_transition_metal(Element(e.symbol))}
-    return FAIL if unwanted & {e.symbol for e in elements} else PASS
-
-
-def _is_transition_metal(element: Element) -> bool:
-    return 3 <= element.group <= 12 and not (element.is_lanthanoid or element.is_actinoid)
-
-
-def judge_at_least(values: pd.Series, limit: float) -> pd.Series:
-    """Pass the values at or above a limit; missing ones are unknown."""
-    answers = np.where(values.isna(), UNKNOWN, np.where(values >= limit, PASS, FAIL))
-    return pd.Series(answers, index=values.index, dtype=object)
-
-
-def judge_at_most(values: pd.Series, limit: float) -> pd.Series:
-    """Pass the values at or below a limit; missing ones are unknown."""
-    return judge_at_least(-values, -limit)
 
 
 def judge_cell(structure: Structure, settings: DynamicsSettings) -> str:
@@ -88,6 +83,8 @@ def mean_probability(predictions: Mapping[str, pd.DataFrame], material_ids: pd.I
     Series
         Mean over the classifiers that have an answer; NaN where none has.
     """
+    if not predictions:
+        return pd.Series(float("nan"), index=material_ids)
     columns = [
         held_out_where_trained(table.set_index("material_id")).reindex(material_ids)
         for table in predictions.values()
@@ -99,6 +96,7 @@ def judge_materials(
     manifest: pd.DataFrame,
     structures: Mapping[str, Structure],
     predictions: Mapping[str, pd.DataFrame],
+    stability: pd.DataFrame,
     gates: GateSettings,
     dynamics: DynamicsSettings,
 ) -> pd.DataFrame:
@@ -107,11 +105,13 @@ def judge_materials(
     Parameters
     ----------
     manifest : DataFrame
-        The curated materials.
+        The curated materials, with band_gap_ev and, where a source has it, shear_modulus_gpa.
     structures : mapping of str to Structure
-        Their crystals.
+        Their crystals, with oxidation states where they are known.
     predictions : mapping of str to DataFrame
         One table a classifier.
+    stability : DataFrame
+        material_id and `STABILITY_COLUMNS`. A material or column that it lacks is unknown.
     gates : GateSettings
         Limits, and what becomes of the unknown.
     dynamics : DynamicsSettings
@@ -121,23 +121,28 @@ def judge_materials(
     -------
     DataFrame
         `material_id`, one column a gate, `mean_probability`, `probability_spread`
-        (largest minus smallest among the orderings of a disordered crystal), `kept`
-        and `first_failed`, the first enabled gate that turned the material away.
+        (largest minus smallest among the orderings of a disordered crystal), `kept`,
+        `first_failed`, the first enabled gate that turned the material away, and `reason`,
+        why enabled gates have no answer.
+
+    Raises
+    ------
+    CampaignError
+        An unwanted element is no element.
     """
+    check_unwanted(gates.elements)
     table = manifest.set_index("material_id")
     probability = mean_probability(predictions, table.index)
-    answers = pd.DataFrame(
-        {
-            "elements": [judge_elements(formula, gates.elements) for formula in table["formula"]],
-            "hull": judge_at_most(
-                table["energy_above_hull_ev_atom"].astype(float), gates.hull.max_ev_atom
-            ),
-            "band_gap": judge_at_least(table["band_gap_ev"].astype(float), gates.band_gap.min_ev),
-            "models": judge_at_least(probability, gates.models.min_probability),
-            "cell": [judge_cell(structures[name], dynamics) for name in table.index],
-        },
-        index=table.index,
-    )[list(gate_names())]
+    judgements = {
+        **_judge_values(table, stability, gates),
+        "elements": _judge_formulas(table["formula"], structures, gates),
+        "abundance": _plain(judge_abundance(table["formula"], gates.abundance)),
+        "models": _plain(judge_at_least(probability, gates.models.min_probability)),
+        "cell": _plain(
+            pd.Series([judge_cell(structures[name], dynamics) for name in table.index], table.index)
+        ),
+    }
+    answers = pd.DataFrame({name: judgements[name].answers for name in gate_names()})
     turned_away = pd.DataFrame(
         {name: turns_away(answers[name], getattr(gates, name)) for name in gate_names()}
     )
@@ -147,7 +152,58 @@ def judge_materials(
         probability_spread=_spread_over_orderings(probability, table),
         kept=~turned_away.any(axis=1),
         first_failed=first_failed,
+        reason=_gather_reasons(judgements, stability, gates, table.index),
     ).reset_index()
+
+
+def _judge_values(
+    table: pd.DataFrame, stability: pd.DataFrame, gates: GateSettings
+) -> dict[str, Judgement]:
+    """Judge by the columns of the manifest and of the table of stability."""
+    of_manifest = table.reindex(columns=MANIFEST_COLUMNS)
+    values = of_manifest.join(_align(stability, table.index))
+    return {name: judge(values, getattr(gates, name)) for name, judge in _OF_VALUES.items()}
+
+
+def _align(stability: pd.DataFrame, index: pd.Index) -> pd.DataFrame:
+    by_material = stability.set_index("material_id", verify_integrity=True)
+    return by_material.reindex(index=index, columns=STABILITY_COLUMNS)
+
+
+def _judge_formulas(
+    formulas: pd.Series, structures: Mapping[str, Structure], gates: GateSettings
+) -> Judgement:
+    answers = [
+        judge_elements(formula, gates.elements, lowest_states(structures[name]))
+        for name, formula in formulas.items()
+    ]
+    judged = pd.Series(answers, index=formulas.index, dtype=object)
+    reasons = judged.eq(UNKNOWN).map({True: "a metal without an oxidation state", False: ""})
+    return Judgement(judged, reasons)
+
+
+def _plain(answers: pd.Series) -> Judgement:
+    return Judgement(answers, pd.Series("", index=answers.index, dtype=object))
+
+
+def _gather_reasons(
+    judgements: Mapping[str, Judgement],
+    stability: pd.DataFrame,
+    gates: GateSettings,
+    index: pd.Index,
+) -> pd.Series:
+    """Say of each material why enabled gates have no answer."""
+    enabled = [name for name in gate_names() if getattr(gates, name).enabled]
+    texts = [
+        judgements[name].reasons.map(lambda text, name=name: f"{name}: {text}" if text else "")
+        for name in enabled
+    ]
+    stated = _align(stability, index)["reason"].fillna("").astype(str)
+    is_open = pd.Series(False, index=index)
+    for name in set(enabled) & set(_OF_STABILITY):
+        judged = judgements[name]
+        is_open |= (judged.answers == UNKNOWN) & (judged.reasons == "")
+    return join_texts([*texts, stated.where(is_open, "")], index)
 
 
 def _spread_over_orderings(probability: pd.Series, table: pd.DataFrame) -> pd.Series:
