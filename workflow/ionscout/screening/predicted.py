@@ -7,6 +7,9 @@ Materials Project: E_f = E - sum_i x_i mu_i, per atom, with atomic fractions x_i
 also takes up what differs between the corrections of the years, for those are linear in
 the composition but for a few classes of compounds (peroxides, sulfates).
 
+CHGNet's energies of what lies far above the hull are too low (the softening of Deng 2025,
+10.1038/s41524-024-01500-6): predicted hull distances err towards stable.
+
 `python -m ionscout.screening.predicted` makes the table of references again.
 """
 
