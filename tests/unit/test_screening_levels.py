@@ -11,8 +11,8 @@ from pymatgen.entries.computed_entries import ComputedEntry
 from ionscout.bundled.thermochemistry import load_levels
 from ionscout.errors import BundledDataError, ScreeningError
 from ionscout.screening.levels import (
+    Level,
     bundled_level,
-    level_of_entries,
     level_of_source_records,
     read_entries_file,
 )
@@ -40,7 +40,7 @@ def theirs(shared_data):
 @pytest.fixture(scope="module")
 def li_fe_p_o(shared_data):
     entries = read_entries_file(shared_data / "entries" / ENTRIES_FILE)
-    return level_of_entries("file", "Li-Fe-P-O of the pymatgen test files", entries)
+    return Level("file", "Li-Fe-P-O of the pymatgen test files", entries)
 
 
 @pytest.mark.parametrize("system", [SYSTEM, None], ids=["whole", "own subsystem"])
@@ -88,7 +88,7 @@ def test_an_id_finds_its_own_polymorph_and_a_formula_the_lowest():
     stable = PDEntry(Composition("LiCl"), -4.2, attribute="mp-22905")
     other = PDEntry(Composition("Li2Cl2"), -8.0, attribute="mp-1185319")
     elements = make_entries(Li=0, Cl=0)
-    level = level_of_entries("two", "", [other, stable, *elements])
+    level = Level("two", "", [other, stable, *elements])
     assert level.entry_of("mp-1185319", "LiCl") is other
     assert level.entry_of("somewhere-else", "LiCl") is stable
     assert level.entry_of("somewhere-else", "LiBr") is None
@@ -100,7 +100,7 @@ def test_an_id_finds_its_own_polymorph_and_a_formula_the_lowest():
 def test_without_lithium_free_phases_a_system_is_uncovered():
     lithium_compounds = make_entries(Li3P=-0.7, Li2S=-1.5, Li3PS4=-1.2, Li7P3S11=-1.1, LiF=-3.2)
     elements = make_entries(Li=0, P=0, S=0, F=0)
-    level = level_of_entries("lithium alone", "", lithium_compounds + elements)
+    level = Level("lithium alone", "", lithium_compounds + elements)
     fault = level.uncovered(["Li", "P", "S"])
     assert fault == (
         "level lithium alone has no lithium-free compound of P in Li-P-S: competing phases are "
@@ -110,12 +110,12 @@ def test_without_lithium_free_phases_a_system_is_uncovered():
         level.phase_diagram(["P", "S"])
     assert level.uncovered(["Li", "F"]) is None
     assert level.phase_diagram(["F"]).get_e_above_hull(lithium_compounds[-1]) == 0
-    completed = level_of_entries("all", "", level.entries + make_entries(P2S5=-0.5))
+    completed = Level("all", "", level.entries + make_entries(P2S5=-0.5))
     assert completed.uncovered(["P", "S"]) is None
 
 
 def test_without_an_element_even_a_binary_is_uncovered():
-    level = level_of_entries("no fluorine", "", make_entries(Li=0, LiF=-3.2))
+    level = Level("no fluorine", "", make_entries(Li=0, LiF=-3.2))
     assert level.uncovered({"F"}) == "level no fluorine has no entry of the element F"
     assert bundled_level(MP_2018).uncovered(["Na", "Cl"]).endswith("of the element Na")
 
@@ -126,13 +126,13 @@ def test_lithium_compounds_of_the_materials_project_alone_cover_no_ternary(share
     energies = {row["pretty_formula"]: row["formation_energy_per_atom"] for row in rows}
     compounds = make_entries(**energies)
     symbols = sorted({e.symbol for one in compounds for e in one.composition})
-    as_they_are = level_of_entries("as they are", "", compounds)
+    as_they_are = Level("as they are", "", compounds)
     assert as_they_are.uncovered(["P", "S"]).endswith("has no entry of the element P, S")
     without_metal = [one for one in compounds if len(one.composition) > 1]
     with pytest.raises(ScreeningError, match="lithium metal has no energy"):
-        level_of_entries("no metal", "", without_metal)
+        Level("no metal", "", without_metal)
     elements = make_entries(**dict.fromkeys(symbols, 0.0))
-    level = level_of_entries("with elements", "", compounds + elements)
+    level = Level("with elements", "", compounds + elements)
     larger = [one for one in compounds if len(one.composition) > 2]
     assert len(larger) > 1000
     assert all(level.uncovered([e.symbol for e in one.composition]) for one in larger)
@@ -146,7 +146,7 @@ def test_two_anions_need_not_bind_each_other_but_a_sulfate_needs_competitors():
         for one in level.entries
         if "Li" in one.composition or len(one.composition) == 1 or "S" not in one.composition
     ]
-    message = level_of_entries("no sulfur", "", bare).uncovered(["S", "O"])
+    message = Level("no sulfur", "", bare).uncovered(["S", "O"])
     assert "no lithium-free compound of S in Li-O-S" in message
 
 
@@ -241,4 +241,4 @@ def test_pulled_entries_have_to_be_there(tmp_path):
 def test_an_energy_that_is_not_a_number_is_refused_by_name():
     bad = PDEntry(Composition("LiCl"), float("nan"), attribute="mp-22905")
     with pytest.raises(ScreeningError, match=r"energy of LiCl \(mp-22905\) is nan"):
-        level_of_entries("ill", "", [*make_entries(Li=0, Cl=0), bad])
+        Level("ill", "", [*make_entries(Li=0, Cl=0), bad])

@@ -136,6 +136,11 @@ def dump_dynamics(*keys):
     return CAMPAIGN.dynamics.model_dump(mode="json", include=set(keys))
 
 
+def dump_stability(*keys):
+    """Some keys of the stability section."""
+    return CAMPAIGN.screening.stability.model_dump(mode="json", include=set(keys))
+
+
 # Which models run is left out: another one reruns none of those that are there.
 MODEL_SETTINGS = CAMPAIGN.models.model_dump(mode="json", exclude={"names"})
 COMPOSITION_SETTINGS = CAMPAIGN.compositions.model_dump(
@@ -219,6 +224,17 @@ def source_contents(wildcards):
     """The hash of the user's files: copies may keep an age that hides a change."""
     is_made = SOURCES[wildcards.source].kind == "substitution"
     return "" if is_made else digest_files(source_files(wildcards))
+
+
+def level_files(wildcards):
+    """The energies that the phase diagrams stand on."""
+    stability = CAMPAIGN.screening.stability
+    if stability.level == "source":
+        folder = f"results/{wildcards.campaign}/structures/entries"
+        return [f"{folder}/{stability.source}.jsonl.gz"]
+    if stability.level == "file":
+        return [stability.file]
+    return [f"{workflow.basedir}/resources/thermochemistry/{stability.level}.csv"]
 
 
 def shortlist(wildcards):

@@ -1,7 +1,73 @@
+rule predict_energies:
+    input:
+        manifest="results/{campaign}/structures/manifest.parquet",
+        shards=ancient(curated_shards),
+        predictions=expand(
+            "results/{campaign}/models/{model}/predictions.parquet",
+            model=CAMPAIGN.models.names,
+            allow_missing=True,
+        ),
+        level=level_files,
+        references=f"{workflow.basedir}/resources/thermochemistry/chgnet_references.csv",
+    output:
+        predicted="results/{campaign}/screening/predicted.parquet",
+        table="results/{campaign}/screening/predicted.csv",
+    log:
+        "results/{campaign}/logs/predict_energies.log",
+    benchmark:
+        "results/{campaign}/benchmarks/predict_energies.tsv"
+    conda:
+        "../../envs/dynamics.yaml"
+    threads: CAMPAIGN.dynamics.chgnet.threads
+    resources:
+        mem_mb=growing(4000),
+        runtime=growing(240),
+    params:
+        stage=stage(
+            "screening",
+            stability=dump_stability("level", "source", "file", "max_predicted"),
+            gates=dump(CAMPAIGN.screening.gates),
+            dynamics={**CELL_SETTINGS, **RELAX_SETTINGS, **ENGINE_SETTINGS},
+            models=CAMPAIGN.models.names,
+        ),
+    script:
+        "../scripts/predict_energies.py"
+
+
+rule assess_stability:
+    input:
+        manifest="results/{campaign}/structures/manifest.parquet",
+        predicted="results/{campaign}/screening/predicted.parquet",
+        level=level_files,
+    output:
+        stability="results/{campaign}/screening/stability.parquet",
+        table="results/{campaign}/screening/stability.csv",
+    log:
+        "results/{campaign}/logs/assess_stability.log",
+    benchmark:
+        "results/{campaign}/benchmarks/assess_stability.tsv"
+    conda:
+        "../../envs/core.yaml"
+    threads: 2
+    resources:
+        mem_mb=growing(4000),
+        runtime=growing(60),
+    params:
+        stage=stage(
+            "screening",
+            stability=dump_stability(
+                "level", "source", "file", "cathodes", "charge_voltage_v"
+            ),
+        ),
+    script:
+        "../scripts/assess_stability.py"
+
+
 rule screen_materials:
     input:
         manifest="results/{campaign}/structures/manifest.parquet",
         shards=ancient(curated_shards),
+        stability="results/{campaign}/screening/stability.parquet",
         labels="results/{campaign}/labels/labels.parquet",
         predictions=expand(
             "results/{campaign}/models/{model}/predictions.parquet",
@@ -39,6 +105,9 @@ checkpoint select_shortlist:
         manifest="results/{campaign}/structures/manifest.parquet",
         shards=ancient(curated_shards),
         gates="results/{campaign}/screening/gates.parquet",
+        stability="results/{campaign}/screening/stability.parquet",
+        labels="results/{campaign}/labels/labels.parquet",
+        choices=CAMPAIGN.screening.choices or [],
         clusters=expand(
             "results/{campaign}/clusters/{clustering}/clusters.parquet",
             clustering=CAMPAIGN.clusters.names,
@@ -72,6 +141,8 @@ checkpoint select_shortlist:
                 "temperatures_k": CAMPAIGN.dynamics.temperatures_k,
             },
             models=CAMPAIGN.models.names,
+            clusterings=CAMPAIGN.clusters.names,
+            fast_threshold_s_cm=CAMPAIGN.models.fast_threshold_s_cm,
         ),
     script:
         "../scripts/select_shortlist.py"

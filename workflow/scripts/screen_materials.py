@@ -20,6 +20,7 @@ answers = judge_materials(
     manifest,
     read_structures(snakemake.input.shards),
     predictions,
+    pd.read_parquet(snakemake.input.stability),
     gates,
     DynamicsSettings(**stage["cell"]),
 )

@@ -15,6 +15,7 @@ from pymatgen.analysis.phase_diagram import PDEntry, PhaseDiagram
 from pymatgen.core import Composition, Element
 
 from ionscout.bundled.thermochemistry import hull_entries, load_levels, load_thermochemistry
+from ionscout.config import StabilitySettings
 from ionscout.errors import ScreeningError
 from ionscout.structures.records import read_records
 
@@ -161,6 +162,33 @@ class Level:
         return self._of_id.get(material_id) or self._of_formula.get(reduced_formula)
 
 
+def open_level(settings: StabilitySettings, path: str | Path) -> Level:
+    """Open the level that a campaign's settings name.
+
+    Parameters
+    ----------
+    settings : StabilitySettings
+    path : path-like
+        What `pull_entries` wrote, or the user's entries; not read for a bundled level.
+
+    Returns
+    -------
+    Level
+
+    Raises
+    ------
+    ScreeningError
+        As `level_of_source_records` and `read_entries_file`.
+    BundledDataError
+        As `bundled_level`.
+    """
+    if settings.level == "source":
+        return level_of_source_records(path, settings.source)
+    if settings.level == "file":
+        return Level("file", f"entries of {path}", read_entries_file(path))
+    return bundled_level(settings.level)
+
+
 def bundled_level(name: str) -> Level:
     """Take a level from the tables that come with Ionscout.
 
@@ -182,28 +210,6 @@ def bundled_level(name: str) -> Level:
     formulas = load_thermochemistry(name)["formula"]
     elements = {element.symbol for formula in formulas for element in Composition(formula)}
     return Level(name, load_levels()[name].what, hull_entries(name, elements))
-
-
-def level_of_entries(name: str, what: str, entries: Sequence[PDEntry]) -> Level:
-    """Make a level of entries that somebody else has brought onto one level.
-
-    Parameters
-    ----------
-    name, what : str
-        For people.
-    entries : sequence of PDEntry
-        As `Level` takes them.
-
-    Returns
-    -------
-    Level
-
-    Raises
-    ------
-    ScreeningError
-        As `Level`.
-    """
-    return Level(name, what, entries)
 
 
 def read_entries_file(path: str | Path) -> list[PDEntry]:

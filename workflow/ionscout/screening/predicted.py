@@ -15,6 +15,7 @@ CHGNet's energies of what lies far above the hull are too low (the softening of 
 
 from __future__ import annotations
 
+import json
 import sys
 import warnings
 from collections.abc import Mapping
@@ -39,6 +40,8 @@ from ionscout.errors import IonscoutError, ScreeningError
 from ionscout.screening.gates import gate_names, turns_away
 from ionscout.screening.levels import Level, bundled_level
 from ionscout.screening.promising import most_promising
+from ionscout.stages import STAGE_VERSIONS
+from ionscout.store import OutcomeStore, content_key
 from ionscout.structures.crystals import load_crystals
 from ionscout.structures.disorder import order
 
@@ -116,7 +119,9 @@ def choose_to_predict(
 
 
 def predict_formation_energies(
-    structures: Mapping[str, Structure], dynamics: DynamicsSettings | None = None
+    structures: Mapping[str, Structure],
+    dynamics: DynamicsSettings | None = None,
+    store: OutcomeStore | None = None,
 ) -> pd.DataFrame:
     """Relax crystals by CHGNet and refer their energies to the elements.
 
@@ -126,6 +131,8 @@ def predict_formation_energies(
         By material id; of a disordered one its ordered representative is taken.
     dynamics : DynamicsSettings, optional
         Tolerances and most steps of the relaxation of cell and sites, and CPU threads.
+    store : OutcomeStore, optional
+        Keeps what CHGNet relaxed, so that it is not done again.
 
     Returns
     -------
@@ -136,14 +143,18 @@ def predict_formation_energies(
         the largest; `converged` and `n_steps` of the relaxation, which stopped short gives
         an upper bound; `reason`, why the energy is unknown, else None.
     """
-    dynamics = dynamics or DynamicsSettings()
+    dynamics, store = dynamics or DynamicsSettings(), store or OutcomeStore(None)
     references = load_chgnet_references()
-    rows = [_predict(name, one, references, dynamics) for name, one in structures.items()]
+    rows = [_predict(name, one, references, dynamics, store) for name, one in structures.items()]
     return pd.DataFrame(rows, columns=PREDICTION_COLUMNS)
 
 
 def _predict(
-    material_id: str, structure: Structure, references: pd.DataFrame, dynamics: DynamicsSettings
+    material_id: str,
+    structure: Structure,
+    references: pd.DataFrame,
+    dynamics: DynamicsSettings,
+    store: OutcomeStore,
 ) -> tuple:
     fractions = _atomic_fractions(structure.composition)
     missing = sorted(set(fractions.index) - set(references.index))
@@ -154,13 +165,27 @@ def _predict(
         )
         return (material_id, np.nan, np.nan, False, 0, reason)
     try:
-        energy_ev_atom, converged, n_steps = relax_energy(structure, dynamics)
+        energy_ev_atom, converged, n_steps = _relax_once(structure, dynamics, store)
     except IonscoutError as error:
         return (material_id, np.nan, np.nan, False, 0, str(error))
     of_elements = references.loc[fractions.index]
     formation_ev_atom = energy_ev_atom - float(fractions @ of_elements["energy_ev_atom"])
     error_ev_atom = float(of_elements["left_out_error_ev_atom"].max())
     return (material_id, formation_ev_atom, error_ev_atom, converged, n_steps, None)
+
+
+def _relax_once(
+    structure: Structure, dynamics: DynamicsSettings, store: OutcomeStore
+) -> tuple[float, bool, int]:
+    """Relax a crystal, or look up what came of it before."""
+    versions = [STAGE_VERSIONS[stage] for stage in ("screening", "dynamics")]
+    key = content_key(versions, dynamics.relax.model_dump(), structure.as_dict())
+    kept = store.read_outcomes([key]).get(key)
+    if kept is not None:
+        return tuple(json.loads(kept))
+    outcome = relax_energy(structure, dynamics)
+    store.write_outcomes({key: json.dumps(outcome).encode()})
+    return outcome
 
 
 def relax_energy(structure: Structure, dynamics: DynamicsSettings) -> tuple[float, bool, int]:
