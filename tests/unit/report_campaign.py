@@ -307,7 +307,28 @@ class Factory:
         rows = [(name, 84, 4, 0, 24, 0, 8, 0, 0.16) for name in found]
         self.save(pd.DataFrame(rows, columns=inputs.SUMMARY_COLUMNS), "clusters/summary.csv")
 
+    def _stability(self):
+        level, nothing = "materials_project_2018", dict.fromkeys(inputs.STABILITY_COLUMNS)
+        rows = [
+            ("s-cand", level, "predicted", 0.031, 0.028, "YCl3 + 3 LiCl", 0.59, 4.21,
+             "Y + 6 LiCl", "YCl3 + 1.5 Cl2", 0.0712, "Y + 6 LiCl", 0.104, "LiCoO2", 0.41,
+             "0.5 Co3O4 + 3 LiCl + YOCl", 0.251, 0.0182, "3 LiCl + 2 HCl + YOCl", False, ""),
+            ("b-0", level, "level", 0.0, None, "Li3N", 0.0, 0.44, "", "0.5 N2", 0.0, "", 0.37,
+             "LiFePO4", 0.3, "Fe2N + Li2O", 0.63, 0.5, "3 LiOH + NH3", False, ""),
+        ]  # fmt: skip
+        unknown = nothing | {
+            "material_id": "b-1",
+            "level": level,
+            "hull_origin": "source",
+            "energy_above_hull_ev_atom": 0.012,
+            "reason": f"b-1: level {level} has no entry of the element Xe",
+        }
+        table = pd.DataFrame(rows, columns=inputs.STABILITY_COLUMNS)
+        table.loc[len(table)] = unknown
+        self.save(table, "screening/stability.parquet")
+
     def _screening(self):
+        self._stability()
         n = len(self.ids)
         answers = np.array(["pass", "fail", "unknown"])
         self.save(
@@ -460,6 +481,7 @@ class EmptyFactory(Factory):
             )
         self.save(empty, "clusters/agreement.csv")
         self.save(empty, "clusters/summary.csv")
+        self.save(empty, "screening/stability.parquet")
         self.save(empty, "screening/gates.parquet")
         self.save(empty, "screening/funnel.csv")
         self.save(pd.DataFrame(columns=inputs.SHORTLIST_COLUMNS), "screening/shortlist.csv")

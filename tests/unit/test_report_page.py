@@ -69,8 +69,8 @@ def test_every_section_is_there_and_linked(html):
     anchors = {attrs["id"] for tag, attrs in page.tags if tag == "section"}
     links = [attrs["href"] for tag, attrs in page.tags if tag == "a"]
     assert {link.removeprefix("#") for link in links} == anchors
-    assert {"results", "funnel", "ranking", "descriptors", "models", "clusters", "dynamics",
-            "audit", "failures", "reading"} <= anchors  # fmt: skip
+    assert {"results", "funnel", "ranking", "stability", "descriptors", "models", "clusters",
+            "dynamics", "audit", "failures", "reading"} <= anchors  # fmt: skip
 
 
 def test_the_page_asks_for_nothing_and_runs_nothing(html):
@@ -85,9 +85,9 @@ def test_the_page_asks_for_nothing_and_runs_nothing(html):
 
 def test_every_figure_is_sound_svg(html):
     svgs = re.findall(r"<svg.*?</svg>", html, flags=re.DOTALL)
-    # Funnel, patterns, map; parity, ROC, calibration, learning; attribution, importance;
+    # Funnel, windows, patterns, map; parity, ROC, calibration, learning; attribution, importance;
     # regression; enrichment, dendrogram; Arrhenius and three MSDs.
-    assert len(svgs) == 16
+    assert len(svgs) == 17
     for svg in svgs:
         ET.fromstring(svg)
 
@@ -234,6 +234,7 @@ def test_an_empty_campaign_is_described_in_sentences(tmp_path):
         "No material went through molecular dynamics.",
         "No candidate entered the funnel.",
         "there is nothing to rank",
+        "No shortlisted material has phases to compare with.",
         "have a diffraction pattern.",
         "No map of the materials",
         "No score could be computed.",

@@ -36,6 +36,7 @@ from ionscout.report.readers import (
     read_table,
     stack_tables,
 )
+from ionscout.screening.assess import COLUMNS as STABILITY_COLUMNS
 from ionscout.transport.analysis import CONDUCTIVITY_COLUMNS, DIFFUSIVITY_COLUMNS
 from ionscout.transport.trajectory import MSD_COLUMNS
 
@@ -117,6 +118,7 @@ class ReportInputs:
     label_variances: Mapping[str, Path]
     agreement: Path
     cluster_summary: Path
+    stability: Path
     gates: Path
     funnel: Path
     shortlist: Path
@@ -188,6 +190,7 @@ class ReportInputs:
             label_variances=named("clusters", clusterings, "label_variance.csv"),
             agreement=results_dir / "clusters" / "agreement.csv",
             cluster_summary=results_dir / "clusters" / "summary.csv",
+            stability=results_dir / "screening" / "stability.parquet",
             gates=results_dir / "screening" / "gates.parquet",
             funnel=results_dir / "screening" / "funnel.csv",
             shortlist=shortlist,
@@ -233,6 +236,7 @@ class Tables:
     label_variance: pd.DataFrame
     agreement: pd.DataFrame
     cluster_summary: pd.DataFrame
+    stability: pd.DataFrame
     gates: pd.DataFrame
     funnel: pd.DataFrame
     shortlist: pd.DataFrame
@@ -305,6 +309,7 @@ def load_tables(inputs: ReportInputs) -> Tables:
         label_variance=_stack_named(inputs.label_variances, LABEL_VARIANCE_COLUMNS, "clustering"),
         agreement=read_table(inputs.agreement, AGREEMENT_COLUMNS),
         cluster_summary=read_table(inputs.cluster_summary, SUMMARY_COLUMNS),
+        stability=read_table(inputs.stability, list(STABILITY_COLUMNS)),
         gates=read_table(inputs.gates, GATE_COLUMNS),
         funnel=read_table(inputs.funnel, FUNNEL_COLUMNS),
         shortlist=read_table(inputs.shortlist, SHORTLIST_COLUMNS),

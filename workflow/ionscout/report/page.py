@@ -19,6 +19,7 @@ from ionscout.report import (
     sections_explanation,
     sections_models,
     sections_regression,
+    sections_stability,
 )
 from ionscout.report.blocks import Section
 from ionscout.report.inputs import ReportInputs, Tables, load_tables
@@ -105,12 +106,18 @@ def software_versions() -> dict[str, str]:
 
 def _sections(tables: Tables, campaign: dict[str, Any], versions: dict[str, str]) -> list[Section]:
     threshold_s_cm = campaign["models"]["fast_threshold_s_cm"]
+    stability = campaign["screening"]["stability"]
     scored = [] if tables.compositions is None else [tables.compositions]
     return [
         sections.show_results(tables, audit_cutoff_ev=campaign["dynamics"]["audit"]["cutoff_ev"]),
         sections.describe_materials(tables),
         sections.show_funnel(tables),
         sections.show_ranking(tables),
+        sections_stability.show_stability(
+            tables,
+            cathodes=stability["cathodes"],
+            charge_voltage_v=stability["charge_voltage_v"],
+        ),
         sections_descriptors.show_descriptors(tables, fast_threshold_s_cm=threshold_s_cm),
         sections_models.show_models(tables, fast_threshold_s_cm=threshold_s_cm),
         sections_explanation.show_explanations(tables),
