@@ -346,15 +346,18 @@ class Factory:
             ),
             "screening/gates.parquet",
         )
+        kept_20 = (0.4, 0.191, 0.639, 1.0, 0.631, 1.0, 1.2, 0.865, 1.2, 6.667, 5, 8, 0.171)
+        kept_13 = (0.538, 0.251, 0.808, 0.875, 0.473, 0.997, 1.615, 0.989, 1.84, 4.333, 2, 7, 0.027)
         funnel = [
-            ("elements", 60, 45, 15, 0, 45, 8, 8, 16, 12),
-            ("hull", 45, 10, 5, 30, 40, 8, 8, 12, 12),
-            ("band_gap", 40, 20, 12, 8, 20, 8, 7, 12, 6),
+            ("elements", 60, 45, 15, 0, 45, 8, 8, 16, 12, *kept_20),
+            ("hull", 45, 10, 5, 30, 40, 8, 8, 12, 12, *kept_20),
+            ("band_gap", 40, 20, 12, 8, 20, 8, 7, 12, 6, *kept_13),
         ]
         self.save(pd.DataFrame(funnel, columns=inputs.FUNNEL_COLUMNS), "screening/funnel.csv")
         rows = [
             (i, name, ROLES[name], self.formulas[name], 40, self.engine, "it is installed",
-             ";".join(map(str, temperatures_k)), 0.9, 2, "the most probable one")
+             ";".join(map(str, temperatures_k)), 0.62, 0.91, 0.33, 0.5, None if i == 3 else 0.148,
+             None if i == 1 else 0.44, 2, "the most probable one")
             for i, (name, temperatures_k) in enumerate(LADDERS_K.items(), start=1)
         ]  # fmt: skip
         self.save(pd.DataFrame(rows, columns=inputs.SHORTLIST_COLUMNS), "screening/shortlist.csv")

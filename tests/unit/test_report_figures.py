@@ -17,6 +17,11 @@ def texts_of(svg: str) -> list[str]:
     return [element.text or "" for element in ET.fromstring(svg).iter() if "text" in element.tag]
 
 
+def make_funnel(*counts: tuple, **worth: list) -> pd.DataFrame:
+    table = pd.DataFrame(counts, columns=FUNNEL_COLUMNS[:6]).reindex(columns=FUNNEL_COLUMNS)
+    return table.assign(**worth)
+
+
 @pytest.fixture
 def tree():
     points = np.random.default_rng(3).normal(size=(90, 4))
@@ -56,14 +61,32 @@ def test_two_materials_make_a_dendrogram():
 
 
 def test_the_funnel_tells_kept_unknowns_from_dropped_ones():
-    rows = [("hull", 10, 4, 1, 5, 9, 0, 0, 0, 0), ("band_gap", 9, 3, 2, 4, 3, 0, 0, 0, 0)]
-    svg = figures.draw_funnel(pd.DataFrame(rows, columns=FUNNEL_COLUMNS))
+    svg = figures.draw_funnel(make_funnel(("hull", 10, 4, 1, 5, 9), ("band_gap", 9, 3, 2, 4, 3)))
     texts = texts_of(svg)
     assert {"9 of 10 kept", "3 of 9 kept", "band gap"} <= set(texts)
     root = ET.fromstring(svg)
     hatched = [e for e in root.iter() if "url(#h" in e.get("style", "") + e.get("fill", "")]
     # One bar and the legend's patch; the bar of the hull gate, empty, is drawn without a width.
     assert len(hatched) == 3
+
+
+def test_enrichment_stands_beside_the_gates_with_its_interval():
+    counts = ("hull", 10, 4, 1, 5, 9), ("band_gap", 9, 3, 2, 4, 3)
+    worth = {
+        "enrichment": [1.5, np.nan],
+        "enrichment_low": [0.8, np.nan],
+        "enrichment_high": [2.4, np.nan],
+    }
+    svg = figures.draw_funnel(make_funnel(*counts, **worth))
+    texts = texts_of(svg)
+    assert {"1.50", "unknown", "times a random draw"} <= set(texts)
+    dashed, *_ = re.findall(r'<path d="M ([\d.]+) [\d.]+ \nL \1 [\d.]+ \n"[^>]*dasharray', svg)
+    low, high = map(
+        float, re.search(r"LineCollection.*?M ([\d.]+) .*?L ([\d.]+) ", svg, re.S).groups()
+    )
+    # 0.8 to 2.4 about the dashed line at 1.
+    assert (high - float(dashed)) / (float(dashed) - low) == pytest.approx(7, rel=0.02)
+    assert "times a random draw" not in texts_of(figures.draw_funnel(make_funnel(*counts)))
 
 
 def test_bounds_are_arrows_and_values_are_not():
@@ -100,6 +123,5 @@ def test_an_extrapolation_reaches_the_target_temperature():
 
 def test_drawing_leaves_the_settings_of_matplotlib_alone():
     before = dict(mpl.rcParams)
-    rows = [("hull", 10, 4, 1, 5, 9, 0, 0, 0, 0)]
-    figures.draw_funnel(pd.DataFrame(rows, columns=FUNNEL_COLUMNS))
+    figures.draw_funnel(make_funnel(("hull", 10, 4, 1, 5, 9)))
     assert dict(mpl.rcParams) == before

@@ -37,6 +37,8 @@ from ionscout.report.readers import (
     stack_tables,
 )
 from ionscout.screening.assess import COLUMNS as STABILITY_COLUMNS
+from ionscout.screening.funnel import FUNNEL_COLUMNS
+from ionscout.screening.ranking import PARTS
 from ionscout.transport.analysis import CONDUCTIVITY_COLUMNS, DIFFUSIVITY_COLUMNS
 from ionscout.transport.trajectory import MSD_COLUMNS
 
@@ -67,11 +69,7 @@ AUDIT_COLUMNS = [
 ]
 SHORTLIST_COLUMNS = [
     *("rank", "material_id", "role", "formula", "n_atoms", "engine", "engine_reason"),
-    *("temperatures_k", "score", "cluster", "reason"),
-]
-FUNNEL_COLUMNS = [
-    *("gate", "n_in", "n_pass", "n_fail", "n_unknown", "n_out"),
-    *("known_fast_in", "known_fast_out", "known_slow_in", "known_slow_out"),
+    *("temperatures_k", "score", *(f"part_{name}" for name in PARTS), "cluster", "reason"),
 ]
 GATE_COLUMNS = ["material_id", "hull", "band_gap", "mean_probability", "probability_spread"]
 LABEL_COLUMNS = ["material_id", "sigma_rt_s_cm", "is_upper_bound", "temperature_k"]

@@ -17,6 +17,7 @@ from ionscout.report import (
     sections_descriptors,
     sections_dynamics,
     sections_explanation,
+    sections_funnel,
     sections_models,
     sections_regression,
     sections_stability,
@@ -111,8 +112,8 @@ def _sections(tables: Tables, campaign: dict[str, Any], versions: dict[str, str]
     return [
         sections.show_results(tables, audit_cutoff_ev=campaign["dynamics"]["audit"]["cutoff_ev"]),
         sections.describe_materials(tables),
-        sections.show_funnel(tables),
-        sections.show_ranking(tables),
+        sections_funnel.show_funnel(tables),
+        sections.show_ranking(tables, weights=campaign["screening"]["ranking"]),
         sections_stability.show_stability(
             tables,
             cathodes=stability["cathodes"],

@@ -1,4 +1,4 @@
-"""The sections of the page up to the shortlist: results, funnel, ranking."""
+"""The sections of the page on materials, results and ranking."""
 
 from __future__ import annotations
 
@@ -8,15 +8,13 @@ import pandas as pd
 
 from ionscout.config import DEMONSTRATION_PS
 from ionscout.models import held_out_where_trained
-from ionscout.report import figures
-from ionscout.report.blocks import Block, Bullets, Cell, Figure, Section, Text
+from ionscout.report.blocks import Block, Bullets, Cell, Section, Text
 from ionscout.report.inputs import Tables
 from ionscout.report.tables import (
     MISSING,
     Column,
     answer_cell,
     count_column,
-    format_count,
     format_formula,
     format_number,
     interval_column,
@@ -47,6 +45,13 @@ _CONTROLS = {
         "a known poor conductor that must come out non-diffusive",
         {"non-diffusive": True, "diffusive": False, "melted": False, "exploded": False},
     ),
+}
+_PARTS = {
+    "probability": "Mean probability of being fast",
+    "enrichment": "Share of fast ones in its clusters",
+    "applicability": "Models in whose domain it is",
+    "window": "Width of its window, of 3 V",
+    "diversity": "Distance from those before it",
 }
 _JUDGEMENTS = {
     True: ("good", "it behaved."),
@@ -167,41 +172,20 @@ def show_results(tables: Tables, *, audit_cutoff_ev: float) -> Section:
     return Section("results", "Results", (*_judge_controls(rows), table, limits))
 
 
-def show_funnel(tables: Tables) -> Section:
-    """Show what each gate kept and lost."""
-    funnel = tables.funnel
-    if funnel.empty or not funnel["n_in"].iloc[0]:
-        blocks: tuple[Block, ...] = (Text("No candidate entered the funnel."),)
-        if funnel.empty:
-            return Section("funnel", "Funnel", blocks)
-    else:
-        blocks = (
-            Figure(
-                figures.draw_funnel(funnel),
-                "Bars of the materials kept and lost at each gate",
-                "The gates in the order in which they are applied. Where a gate has no answer,"
-                " the campaign's settings say whether the material stays.",
-            ),
-        )
-    columns = [
-        Column("Gate", lambda row: Cell(str(row["gate"]).replace("_", " "))),
-        count_column("In", "n_in"),
-        count_column("Pass", "n_pass"),
-        count_column("Fail", "n_fail"),
-        count_column("Unknown", "n_unknown"),
-        count_column("Out", "n_out"),
-        _of_column("Known fast conductors kept", "known_fast_out", "known_fast_in"),
-        _of_column("Known slow conductors kept", "known_slow_out", "known_slow_in"),
-    ]
-    return Section(
-        "funnel",
-        "Funnel",
-        (*blocks, make_table(funnel, columns, caption="Candidates at each gate")),
-    )
+def show_ranking(tables: Tables, *, weights: dict[str, float]) -> Section:
+    """Show the candidates that the models like best, and the shortlist.
 
+    Parameters
+    ----------
+    tables : Tables
+        The campaign's tables.
+    weights : dict of str to float
+        Of the parts of the shortlist's score.
 
-def show_ranking(tables: Tables) -> Section:
-    """Show the candidates that the models like best."""
+    Returns
+    -------
+    Section
+    """
     candidates = tables.manifest.loc[tables.manifest["candidate"], ["material_id", "formula"]]
     rows = candidates.merge(tables.gates, on="material_id")
     rows = rows.merge(
@@ -216,7 +200,7 @@ def show_ranking(tables: Tables) -> Section:
     )
     if rows.empty:
         text = "No candidate has a probability from the models, so there is nothing to rank."
-        return Section("ranking", "Ranking", (Text(text),))
+        return Section("ranking", "Ranking", (Text(text), *_show_shortlist(tables, weights)))
     shortlisted = set(tables.shortlist["material_id"])
     columns = [
         material_column(),
@@ -238,7 +222,9 @@ def show_ranking(tables: Tables) -> Section:
     top = rows.head(N_RANKED)
     caption = f"The {len(top)} candidates of highest mean probability, of {len(rows)}"
     return Section(
-        "ranking", "Ranking", (make_table(top, columns, caption=caption), *_show_shortlist(tables))
+        "ranking",
+        "Ranking",
+        (make_table(top, columns, caption=caption), *_show_shortlist(tables, weights)),
     )
 
 
@@ -247,14 +233,6 @@ def _measured_cell(row: dict[str, Any]) -> Cell:
         return Cell(MISSING)
     sign = "< " if row["is_upper_bound"] else ""
     return Cell(sign + format_number(row["sigma_rt_s_cm"]))
-
-
-def _of_column(heading: str, key: str, total: str) -> Column:
-    return Column(
-        heading,
-        lambda row: Cell(f"{format_count(row[key])} of {format_count(row[total])}"),
-        numeric=True,
-    )
 
 
 def _extreme_probabilities(tables: Tables) -> pd.DataFrame:
@@ -320,7 +298,7 @@ def _list_limits(tables: Tables, audit_cutoff_ev: float) -> tuple[str, ...]:
     return tuple(limits)
 
 
-def _show_shortlist(tables: Tables) -> tuple[Block, ...]:
+def _show_shortlist(tables: Tables, weights: dict[str, float]) -> tuple[Block, ...]:
     if tables.shortlist.empty:
         return (Text("The shortlist is empty."),)
     columns = [
@@ -332,7 +310,23 @@ def _show_shortlist(tables: Tables) -> tuple[Block, ...]:
         Column("Engine", lambda row: Cell(row["engine"], _text(row["engine_reason"]))),
         prose_column("Why it was chosen", "reason"),
     ]
-    return (make_table(tables.shortlist, columns, caption="The shortlist"),)
+    parts = [
+        count_column("Rank", "rank"),
+        material_column(),
+        number_column("Score", "score"),
+        *(
+            number_column(f"{_PARTS[name]} (× {weight:g})", f"part_{name}")
+            for name, weight in weights.items()
+        ),
+    ]
+    caption = (
+        "What the score is made of: the mean of parts from 0 to 1 with their weights; an unknown"
+        " part is left out"
+    )
+    return (
+        make_table(tables.shortlist, columns, caption="The shortlist"),
+        make_table(tables.shortlist, parts, caption=caption),
+    )
 
 
 def _text(value: Any) -> str:
