@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 from report_campaign import EmptyFactory, Factory
 
+from ionscout.bundled.thermochemistry import load_thermochemistry
 from ionscout.report import figures_stability as figures
 from ionscout.report.blocks import Figure, Section, Table, Text
 from ionscout.report.inputs import STABILITY_COLUMNS, Tables, load_tables
@@ -38,6 +39,14 @@ def change(tables: Tables, material_id: str, **values) -> Tables:
 
 def show(tables: Tables) -> Section:
     return show_stability(tables, cathodes=["LiCoO2", "LiFePO4"], charge_voltage_v=4.2)
+
+
+def find_unknown(section: Section) -> dict[tuple[str, ...], tuple[str, str]]:
+    """What is unknown, and why, by materials."""
+    found = find_table(section, "What is unknown")
+    return {
+        tuple(names.split(", ")): tuple(text for text, _ in row) for names, row in found.items()
+    }
 
 
 def find_table(section: Section, caption: str) -> dict[str, list[tuple[str, str]]]:
@@ -169,23 +178,41 @@ def test_no_reaction_is_not_an_unknown_one(tables):
 def test_hydrogen_sulfide_is_told(tables, releases, told):
     section = show(change(tables, "s-cand", releases_h2s=releases))
     assert find_table(section, "Reactions")["s-cand"][3][1] == f"3 LiCl + 2 HCl + YOCl{told}"
-    unknown = find_table(section, "What is unknown")
-    assert ("s-cand" in unknown) == (releases is None)
+    assert (("s-cand",) in find_unknown(section)) == (releases is None)
 
 
 def test_what_is_unknown_has_its_reason(tables):
-    unknown = find_table(show(tables), "What is unknown")
-    assert set(unknown) == {"b-1"}
-    what, why = (text for text, _ in unknown["b-1"])
+    ((materials, (what, why)),) = find_unknown(show(tables)).items()
+    assert materials == ("b-1",)
     assert what.startswith("reduction limit, oxidation limit, reaction with lithium metal")
     assert why == "level materials_project_2018 has no entry of the element Xe"
 
 
+def test_materials_with_one_reason_share_a_row(tables):
+    told = {"cathode_reaction_ev_atom": np.nan, "charged_reaction_ev_atom": np.nan}
+    reason = "cathode LiCoO2: the level has no energy of it"
+    both = change(tables, "s-cand", **told, reason=f"s-cand: {reason}")
+    both = change(both, "b-0", **told, reason=f"b-0: {reason}")
+    unknown = find_unknown(show(both))
+    assert set(unknown) == {("s-cand", "b-0"), ("b-1",)}
+    what = "reaction with cathodes, reaction with charged cathodes"
+    assert unknown["s-cand", "b-0"] == (what, reason)
+
+
 def test_a_material_that_the_table_lacks_is_unknown(tables):
     without = replace(tables, stability=tables.stability[tables.stability["material_id"] != "b-0"])
-    what, why = (text for text, _ in find_table(show(without), "What is unknown")["b-0"])
+    what, why = find_unknown(show(without))["b-0",]
     assert what.startswith("distance to the hull")
     assert why == "the table of stability lacks it"
+
+
+def test_the_example_of_two_levels_is_that_of_the_bundled_tables(tables):
+    for level, limit in (("experiment", "2.83 V"), ("materials_project_2018", "2.47 V")):
+        table = load_thermochemistry(level)
+        energy_ev_atom = table.loc[table["formula"] == "LiI", "formation_energy_ev_atom"].min()
+        # Li + I -> LiI moves one lithium and forms two atoms.
+        assert f"{-2 * energy_ev_atom:.2f} V" == limit
+        assert limit in show(tables).blocks[0].text
 
 
 def test_nothing_shortlisted_is_said(tmp_path):

@@ -61,7 +61,7 @@ def draw_windows(windows: pd.DataFrame) -> str:
         names = [
             f"{format_formula(row.formula)}\n{row.material_id}" for row in windows.itertuples()
         ]
-        axes.set_yticks(np.arange(len(windows)), names, fontsize=8, linespacing=1.05)
+        axes.set_yticks(np.arange(len(windows)), names, fontsize=8, linespacing=1.25)
         axes.tick_params(axis="y", length=0)
         axes.set_ylim(len(windows) - 0.4, -0.6)
         axes.set_xlim(-0.05, last_v)

@@ -105,10 +105,10 @@ def _draw_windows(rows: pd.DataFrame) -> Figure:
         f"Windows in V against lithium, from phase diagrams on the level {levels}; below its"
         " window a material takes up lithium, above it gives lithium off. What is not on the hull"
         " has the window of the phases it decomposes into, which may have no width. Blue:"
-        " candidates; green: controls; hatched: unknown, and not wide. Dotted: typical potentials"
+        " candidates; green: controls; hatched: unknown. Dotted: typical potentials"
         " of electrodes, measured averages; layered ones end their charge some 0.4 V higher. Right:"
         " distance to the hull, with its typical error (±) where CHGNet predicts it;"
-        f" `database`: as its source states, on another level.{cut}",
+        f" database: as its source states, on another level.{cut}",
     )
 
 
@@ -139,7 +139,8 @@ def _list_reactions(rows: pd.DataFrame, cathodes: list[str], charge_voltage_v: f
     caption = (
         "Reactions: energy set free in eV per atom of the mixture, at the worst ratio of mixing,"
         f" and products. Cathodes: {names}; charged to {charge_voltage_v:g} V, per atom other"
-        " than lithium"
+        " than lithium. Where the distance to the hull is its database's, it is the phases at"
+        " equilibrium that react"
     )
     return make_table(rows, columns, caption=caption)
 
@@ -157,12 +158,18 @@ def _list_unknown(rows: pd.DataFrame) -> list[Block]:
     found = found[found["lacks"] != ""]
     if found.empty:
         return []
+    alike = found.groupby(["lacks", "why"], sort=False).agg(list).reset_index()
     columns = [
-        material_column(),
+        Column("Materials", _materials_cell),
         prose_column("Unknown", "lacks"),
         prose_column("Why, the first cause", "why"),
     ]
-    return [make_table(found, columns, caption="What is unknown, and why")]
+    return [make_table(alike, columns, caption="What is unknown, and why")]
+
+
+def _materials_cell(row: dict[str, Any]) -> Cell:
+    formulas = ", ".join(map(format_formula, row["formula"]))
+    return Cell(formulas, ", ".join(row["material_id"]), "strong")
 
 
 def _why(row: dict[str, Any]) -> str:
