@@ -220,6 +220,16 @@ def test_nothing_shortlisted_is_said(tmp_path):
     assert isinstance(text, Text)
 
 
+def test_controls_have_a_colour_of_their_own(tables):
+    colours = {True: "#009e73", False: "#0072b2"}
+    for is_control, own in colours.items():
+        assert own in draw({"is_control": is_control})
+        assert colours[not is_control] not in draw({"is_control": is_control})
+    s_cand = replace(tables, shortlist=tables.shortlist.query("material_id == 's-cand'"))
+    (figure,) = (block for block in show(s_cand).blocks if isinstance(block, Figure))
+    assert colours[False] in figure.svg
+
+
 def test_equal_tables_give_equal_figures(tables):
     assert show(tables) == show(tables)
 
