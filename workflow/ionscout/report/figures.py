@@ -10,6 +10,7 @@ from ionscout.report.drawing import BLUE, DARK, GREEN, GREY, SKY, WIDTH_IN, open
 from ionscout.report.tables import format_number
 
 _BAR_HEIGHT = 0.62
+_PAPER = {"facecolor": "white", "edgecolor": "none", "alpha": 0.85, "pad": 0.5}
 
 
 def draw_funnel(funnel: pd.DataFrame) -> str:
@@ -84,8 +85,8 @@ def _draw_enrichment(axes: Axes, funnel: pd.DataFrame) -> None:
         else:
             text, place = "unknown", (1, row)
         axes.annotate(
-            text, place, (0, 7), ha="center", va="center", fontsize=7.5, color=DARK,
-            textcoords="offset points",
+            text, place, (0, 8), ha="center", va="center", fontsize=7.5, color=DARK,
+            textcoords="offset points", bbox=_PAPER,
         )  # fmt: skip
     axes.set_xlim(0, 1.1 * np.fmax(1.8, funnel["enrichment_high"].max()))
     axes.tick_params(axis="y", length=0)
