@@ -278,11 +278,11 @@ class _Assessor:
         else:
             distance_ev_atom = max(energy_ev_atom - hull.energy_ev, 0.0)
         case = _Case(self, Reactant(composition, energy_ev_atom), hull.energy_ev)
-        own = case.system()
-        amounts = own.equilibrium(own.fractions_of(composition)).amounts
         answer = {
             "distance_ev_atom": distance_ev_atom,
-            "decomposition": own.describe(amounts, composition.num_atoms),
+            "decomposition": composition.reduced_formula
+            if case.is_below_hull
+            else system.describe(hull.amounts, composition.num_atoms),
             "releases_h2s": None if composition["S"] else False,
         }
         for answers in (case.window, case.lithium, case.cathodes, case.water):
@@ -324,13 +324,19 @@ class _Case:
     material: Reactant
     hull_ev_atom: float
 
+    @property
+    def is_below_hull(self) -> bool:
+        """Whether the material is a phase of its own diagrams, of no other's."""
+        return self.material.energy_ev_atom < self.hull_ev_atom - ENERGY_TOLERANCE_EV_ATOM
+
     def system(self, *others: Composition) -> System:
         """Return the phases of the material and its partners; itself too, if below the hull."""
-        composition, energy_ev_atom = self.material.composition, self.material.energy_ev_atom
-        elements = _symbols(composition).union(*map(_symbols, others))
-        system = self.assessor.space.system(elements)
-        if energy_ev_atom < self.hull_ev_atom - ENERGY_TOLERANCE_EV_ATOM:
-            return system.with_phase(composition, energy_ev_atom)
+        composition = self.material.composition
+        system = self.assessor.space.system(
+            _symbols(composition).union(*(_symbols(other) for other in others))
+        )
+        if self.is_below_hull:
+            return system.with_phase(composition, self.material.energy_ev_atom)
         return system
 
     def window(self) -> dict:
@@ -402,9 +408,12 @@ class _Case:
 
 def _parse_cathode(formula: str) -> Composition:
     try:
-        return Composition(formula).reduced_composition
+        composition = Composition(formula).reduced_composition
     except ValueError:
-        raise ScreeningError(f"stability.cathodes: {formula!r} is no formula") from None
+        composition = Composition()
+    if not composition or not composition.valid:
+        raise ScreeningError(f"stability.cathodes: {formula!r} is no formula")
+    return composition
 
 
 def _symbols(composition: Composition) -> frozenset[str]:

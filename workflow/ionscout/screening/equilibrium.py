@@ -16,12 +16,14 @@ import numpy as np
 from pymatgen.analysis.phase_diagram import PDEntry
 from pymatgen.core import Composition
 from scipy.optimize import linprog
+from scipy.sparse import identity, kron
 
 from ionscout.errors import ScreeningError
 
 LITHIUM = "Li"
 ENERGY_TOLERANCE_EV_ATOM = 1e-8
 AMOUNT_TOLERANCE = 1e-7
+_AT_ONCE = 50
 _SOLVER = {
     "primal_feasibility_tolerance": 1e-10,
     "dual_feasibility_tolerance": 1e-10,
@@ -76,13 +78,54 @@ def minimise_energy(
     ScreeningError
         When no amounts balance, or the energy has no lower bound.
     """
-    bounds = (0, None) if upper is None else np.column_stack([np.zeros(len(upper)), upper])
+    return minimise_energies(energies_ev, columns, target[None], upper)[0]
+
+
+def minimise_energies(
+    energies_ev: np.ndarray,
+    columns: np.ndarray,
+    targets: np.ndarray,
+    upper: np.ndarray | None = None,
+) -> list[Equilibrium]:
+    """Find the equilibria of several wholes at once, as one programme of independent blocks.
+
+    To set up a programme takes the solver longer than to solve one this small.
+
+    Parameters
+    ----------
+    energies_ev, columns, upper
+        As in `minimise_energy`.
+    targets : ndarray of shape (n_targets, n_rows)
+        Atoms of each element in each whole.
+
+    Returns
+    -------
+    list of Equilibrium
+
+    Raises
+    ------
+    ScreeningError
+        As `minimise_energy`, for any of them.
+    """
+    n, (n_rows, n_columns) = len(targets), columns.shape
+    bounds = np.column_stack(
+        [np.zeros(n_columns), np.full(n_columns, np.inf) if upper is None else upper]
+    )
     found = linprog(
-        energies_ev, A_eq=columns, b_eq=target, bounds=bounds, method="highs-ds", options=_SOLVER
+        np.tile(energies_ev, n),
+        A_eq=kron(identity(n), columns, format="csc") if n > 1 else columns,
+        b_eq=targets.ravel(),
+        bounds=np.tile(bounds, (n, 1)),
+        method="highs-ds",
+        options=_SOLVER,
     )
     if found.status != 0:
         raise ScreeningError(f"no phase equilibrium: {found.message}")
-    return Equilibrium(found.fun, found.x, found.eqlin.marginals)
+    amounts, potentials_ev = found.x.reshape(n, -1), found.eqlin.marginals.reshape(n, n_rows)
+    return [
+        Equilibrium(float(x @ energies_ev), x, mu)
+        for x, mu in zip(amounts, potentials_ev, strict=True)
+    ]
 
 
 @dataclass(frozen=True, eq=False)
@@ -132,6 +175,10 @@ class System:
     def equilibrium(self, fractions: np.ndarray) -> Equilibrium:
         """Find the phase equilibrium of atomic fractions, of shape (n_elements,)."""
         return minimise_energy(self.energies_ev_atom, self.fractions, fractions)
+
+    def equilibria(self, fractions: np.ndarray) -> list[Equilibrium]:
+        """Find those of several, of shape (n_wholes, n_elements)."""
+        return minimise_energies(self.energies_ev_atom, self.fractions, fractions)
 
     def open_columns(self, lithium_potential_ev: float) -> tuple[np.ndarray, np.ndarray]:
         """Make the phases those of a system open to lithium.
@@ -279,12 +326,17 @@ class PhaseSpace:
                 for phase in self._stable_of(frozenset(subset))
             ]
             system = _make_system(symbols, [*smaller, *own])
+            hull = [
+                found.energy_ev
+                for first in range(0, len(own), _AT_ONCE)
+                for found in system.equilibria(
+                    system.fractions[:, len(smaller) + first :][:, :_AT_ONCE].T
+                )
+            ]
             self._stable[symbols] = [
                 phase
-                for phase in own
-                if phase[2]
-                <= system.equilibrium(system.fractions_of(phase[1])).energy_ev
-                + ENERGY_TOLERANCE_EV_ATOM
+                for phase, energy_ev_atom in zip(own, hull, strict=True)
+                if phase[2] <= energy_ev_atom + ENERGY_TOLERANCE_EV_ATOM
             ]
         return self._stable[symbols]
 
