@@ -41,7 +41,7 @@ from ionscout.config import StabilitySettings
 from ionscout.screening.assess import assess_stability
 from ionscout.screening.levels import Level, level_of_entries
 
-N_MATERIALS, N_SAMPLED = 12_745, 12
+N_MATERIALS, N_SAMPLED = 12_745, 6
 NOISE_EV_ATOM = 0.05
 SETTINGS = StabilitySettings()
 LITHIUM, WATER = Element("Li"), Composition("H2O")

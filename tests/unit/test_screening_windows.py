@@ -10,10 +10,11 @@ import pytest
 from pymatgen.analysis.phase_diagram import PDEntry, PhaseDiagram
 from pymatgen.core import Composition, Element
 from pymatgen.entries.computed_entries import ComputedEntry
+from scipy.optimize import linprog
 
 from ionscout.bundled.thermochemistry import KJ_MOL_PER_EV, load_levels, load_thermochemistry
 from ionscout.errors import ScreeningError
-from ionscout.screening.equilibrium import PhaseSpace, System
+from ionscout.screening.equilibrium import PhaseSpace, System, minimise_energy
 from ionscout.screening.levels import bundled_level, level_of_entries
 from ionscout.screening.windows import check_window, electrochemical_window
 
@@ -83,6 +84,38 @@ def test_hull_distances_equal_pymatgens(computed):
         hull = system.equilibrium(system.fractions_of(entry.composition)).energy_ev
         expected = diagram.get_e_above_hull(entry)
         assert entry.energy_per_atom - hull == pytest.approx(expected, abs=1e-6)
+
+
+def test_the_least_energy_is_that_of_a_general_solver():
+    """Random programmes, half of them at a phase's own composition, where amounts are zero."""
+    rng = np.random.default_rng(8)
+    for n_rows in (1, 2, 4, 7):
+        for trial in range(20):
+            columns = np.hstack([np.eye(n_rows), rng.dirichlet(np.full(n_rows, 0.3), 60).T])
+            energies = np.append(np.zeros(n_rows), -rng.random(60))
+            target = columns[:, -1] if trial % 2 else rng.dirichlet(np.ones(n_rows))
+            found = minimise_energy(energies, columns, target)
+            peer = linprog(energies, A_eq=columns, b_eq=target)
+            assert found.energy_ev == pytest.approx(peer.fun, abs=1e-7)
+            assert columns @ found.amounts == pytest.approx(target, abs=1e-9)
+            assert (found.amounts >= 0).all()
+            assert (energies - found.potentials_ev @ columns > -1e-9).all()
+            assert found.potentials_ev @ target == pytest.approx(found.energy_ev, abs=1e-9)
+
+
+def test_the_last_amount_can_be_bounded():
+    energies, columns = np.array([0.0, -1.0]), np.array([[1.0, 1.0]])
+    free = minimise_energy(energies, columns, np.array([1.0]))
+    bounded = minimise_energy(energies, columns, np.array([1.0]), most_of_last=0.25)
+    assert list(free.amounts) == [0, 1]
+    assert list(bounded.amounts) == [0.75, 0.25]
+
+
+def test_an_energy_without_a_lower_bound_is_refused():
+    with pytest.raises(ScreeningError, match="no lower bound"):
+        minimise_energy(np.array([0.0, -1.0]), np.array([[1.0, -1.0]]), np.array([1.0]))
+    with pytest.raises(ScreeningError, match="an element has no entry"):
+        minimise_energy(np.array([0.0]), np.array([[0.5]]), np.array([1.0]))
 
 
 def test_windows_of_computed_entries_equal_pymatgens(computed):

@@ -13,22 +13,19 @@ from dataclasses import dataclass
 from itertools import combinations
 
 import numpy as np
+from numba import njit
 from pymatgen.analysis.phase_diagram import PDEntry
 from pymatgen.core import Composition
-from scipy.optimize import linprog
-from scipy.sparse import identity, kron
 
 from ionscout.errors import ScreeningError
 
 LITHIUM = "Li"
 ENERGY_TOLERANCE_EV_ATOM = 1e-8
 AMOUNT_TOLERANCE = 1e-7
-_AT_ONCE = 50
-_SOLVER = {
-    "primal_feasibility_tolerance": 1e-10,
-    "dual_feasibility_tolerance": 1e-10,
-    "presolve": False,
-}
+_COST_TOLERANCE_EV = 1e-11
+_PIVOT_TOLERANCE = 1e-9
+_STEEPEST_STEPS = 500
+_MOST_STEPS = 20_000
 
 
 @dataclass(frozen=True)
@@ -54,20 +51,21 @@ def minimise_energy(
     energies_ev: np.ndarray,
     columns: np.ndarray,
     target: np.ndarray,
-    upper: np.ndarray | None = None,
+    most_of_last: float | None = None,
 ) -> Equilibrium:
-    """Find the amounts of least energy that balance the elements.
+    """Find the amounts, not negative, of least energy that balance the elements.
 
     Parameters
     ----------
     energies_ev : ndarray of shape (n_columns,)
         Energy of one unit of each column.
     columns : ndarray of shape (n_rows, n_columns)
-        Atoms of each element in one unit of each column.
+        Atoms of each element in one unit of each column. The elements themselves are among
+        the columns, with one atom.
     target : ndarray of shape (n_rows,)
-        Atoms of each element in the whole.
-    upper : ndarray of shape (n_columns,), optional
-        Largest amounts; none by default. The least is 0.
+        Atoms of each element in the whole, not negative.
+    most_of_last : float, optional
+        Largest amount of the last column; none by default.
 
     Returns
     -------
@@ -76,56 +74,69 @@ def minimise_energy(
     Raises
     ------
     ScreeningError
-        When no amounts balance, or the energy has no lower bound.
+        When an element is not among the columns, or the energy has no lower bound.
     """
-    return minimise_energies(energies_ev, columns, target[None], upper)[0]
+    n_rows, n_columns = columns.shape
+    start = np.argmax(columns == 1, axis=1) if n_columns else np.zeros(0, dtype=int)
+    if not np.array_equal(columns[:, start], np.eye(n_rows)):
+        raise ScreeningError("no phase equilibrium: an element has no entry")
+    if most_of_last is not None:
+        columns = np.vstack([columns, np.zeros(n_columns)])
+        columns = np.column_stack([columns, np.zeros(n_rows + 1)])
+        columns[-1, -2:] = 1
+        energies_ev, start = np.append(energies_ev, 0.0), np.append(start, n_columns)
+        target = np.append(target, most_of_last)
+    # One memory layout: for each other one the compiler would be called again.
+    energies_ev, columns, target = map(np.ascontiguousarray, (energies_ev, columns, target))
+    has_ended, amounts, reduced_ev = _descend(energies_ev, columns, target, start)
+    if not has_ended:
+        raise ScreeningError("no phase equilibrium: the energy has no lower bound")
+    return Equilibrium(
+        float(energies_ev @ amounts),
+        amounts[:n_columns],
+        (energies_ev[start] - reduced_ev[start])[:n_rows],
+    )
 
 
-def minimise_energies(
-    energies_ev: np.ndarray,
-    columns: np.ndarray,
-    targets: np.ndarray,
-    upper: np.ndarray | None = None,
-) -> list[Equilibrium]:
-    """Find the equilibria of several wholes at once, as one programme of independent blocks.
+@njit(cache=True)
+def _descend(
+    energies_ev: np.ndarray, columns: np.ndarray, target: np.ndarray, start: np.ndarray
+) -> tuple[bool, np.ndarray, np.ndarray]:
+    """Run the simplex method from the elements, in a dense table.
 
-    To set up a programme takes the solver longer than to solve one this small.
-
-    Parameters
-    ----------
-    energies_ev, columns, upper
-        As in `minimise_energy`.
-    targets : ndarray of shape (n_targets, n_rows)
-        Atoms of each element in each whole.
-
-    Returns
-    -------
-    list of Equilibrium
-
-    Raises
-    ------
-    ScreeningError
-        As `minimise_energy`, for any of them.
+    The steepest column enters; after many steps the first (Bland's rule), which cannot
+    cycle. A general solver takes some ten times longer to set up so small a programme
+    than this takes to solve it.
     """
-    n, (n_rows, n_columns) = len(targets), columns.shape
-    bounds = np.column_stack(
-        [np.zeros(n_columns), np.full(n_columns, np.inf) if upper is None else upper]
-    )
-    found = linprog(
-        np.tile(energies_ev, n),
-        A_eq=kron(identity(n), columns, format="csc") if n > 1 else columns,
-        b_eq=targets.ravel(),
-        bounds=np.tile(bounds, (n, 1)),
-        method="highs-ds",
-        options=_SOLVER,
-    )
-    if found.status != 0:
-        raise ScreeningError(f"no phase equilibrium: {found.message}")
-    amounts, potentials_ev = found.x.reshape(n, -1), found.eqlin.marginals.reshape(n, n_rows)
-    return [
-        Equilibrium(float(x @ energies_ev), x, mu)
-        for x, mu in zip(amounts, potentials_ev, strict=True)
-    ]
+    table, held, basis = columns.copy(), target.copy(), start.copy()
+    reduced_ev = energies_ev - energies_ev[start] @ columns
+    for step in range(_MOST_STEPS):
+        if step < _STEEPEST_STEPS:
+            enters = np.argmin(reduced_ev) if len(reduced_ev) else -1
+        else:
+            enters = np.argmax(reduced_ev < -_COST_TOLERANCE_EV)
+        if enters < 0 or reduced_ev[enters] >= -_COST_TOLERANCE_EV:
+            amounts = np.zeros(len(energies_ev))
+            amounts[basis] = held
+            return True, amounts, reduced_ev
+        leaves, least = -1, np.inf
+        for row in range(len(held)):
+            if table[row, enters] > _PIVOT_TOLERANCE:
+                ratio = held[row] / table[row, enters]
+                if ratio < least or (ratio == least and basis[row] < basis[leaves]):
+                    leaves, least = row, ratio
+        if leaves < 0:
+            break
+        table[leaves] /= table[leaves, enters]
+        held[leaves] = least
+        for row in range(len(held)):
+            if row != leaves:
+                factor = table[row, enters]
+                table[row] -= factor * table[leaves]
+                held[row] = max(held[row] - factor * least, 0.0)
+        reduced_ev = reduced_ev - reduced_ev[enters] * table[leaves]
+        basis[leaves] = enters
+    return False, held, reduced_ev
 
 
 @dataclass(frozen=True, eq=False)
@@ -175,10 +186,6 @@ class System:
     def equilibrium(self, fractions: np.ndarray) -> Equilibrium:
         """Find the phase equilibrium of atomic fractions, of shape (n_elements,)."""
         return minimise_energy(self.energies_ev_atom, self.fractions, fractions)
-
-    def equilibria(self, fractions: np.ndarray) -> list[Equilibrium]:
-        """Find those of several, of shape (n_wholes, n_elements)."""
-        return minimise_energies(self.energies_ev_atom, self.fractions, fractions)
 
     def open_columns(self, lithium_potential_ev: float) -> tuple[np.ndarray, np.ndarray]:
         """Make the phases those of a system open to lithium.
@@ -326,17 +333,10 @@ class PhaseSpace:
                 for phase in self._stable_of(frozenset(subset))
             ]
             system = _make_system(symbols, [*smaller, *own])
-            hull = [
-                found.energy_ev
-                for first in range(0, len(own), _AT_ONCE)
-                for found in system.equilibria(
-                    system.fractions[:, len(smaller) + first :][:, :_AT_ONCE].T
-                )
-            ]
             self._stable[symbols] = [
                 phase
-                for phase, energy_ev_atom in zip(own, hull, strict=True)
-                if phase[2] <= energy_ev_atom + ENERGY_TOLERANCE_EV_ATOM
+                for phase, fractions in zip(own, system.fractions[:, len(smaller) :].T, strict=True)
+                if phase[2] <= system.equilibrium(fractions).energy_ev + ENERGY_TOLERANCE_EV_ATOM
             ]
         return self._stable[symbols]
 

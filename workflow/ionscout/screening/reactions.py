@@ -131,7 +131,7 @@ def react_with_partner(
         np.append(energies_ev, other_ev - one_ev),
         np.column_stack([columns, other - one]),
         other,
-        np.append(np.full(len(energies_ev), np.inf), 1.0),
+        most_of_last=1.0,
     )
     energy_ev_atom, share, amounts = (
         other_ev - found.energy_ev,
@@ -203,7 +203,7 @@ def products_in_excess(
         np.append(energies_ev, -system.equilibrium(taken_up).energy_ev),
         np.column_stack([columns, -taken_up]),
         system.fractions_of(composition),
-        np.append(np.full(len(energies_ev), np.inf), MOST_PARTNER_ATOMS),
+        most_of_last=MOST_PARTNER_ATOMS,
     )
     amounts = np.zeros(len(is_other))
     amounts[is_other] = found.amounts[:-1]

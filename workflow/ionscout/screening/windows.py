@@ -69,9 +69,10 @@ def electrochemical_window(system: System, composition: Composition) -> Window:
     fractions, row = system.fractions_of(formula), system.lithium_row
     step = STEP * np.eye(len(fractions))[row]
     metal_ev = system.lithium_metal_ev_atom
-    sides = [fractions + step, fractions - step] if fractions[row] > STEP else [fractions + step]
-    limits_v = [metal_ev - one.potentials_ev[row] for one in system.equilibria(np.array(sides))]
-    reduction_v, oxidation_v = limits_v if len(limits_v) == 2 else (*limits_v, np.nan)
+    reduction_v = metal_ev - system.equilibrium(fractions + step).potentials_ev[row]
+    oxidation_v = np.nan
+    if fractions[row] > STEP:
+        oxidation_v = metal_ev - system.equilibrium(fractions - step).potentials_ev[row]
     check_window(formula.reduced_formula, reduction_v, oxidation_v)
     reduction_v, oxidation_v = max(float(reduction_v), 0.0), float(np.maximum(oxidation_v, 0.0))
     taken_up, reduced = 0.0, ""
