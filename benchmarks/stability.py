@@ -157,7 +157,8 @@ def assess_by_pymatgen(level: Level, formula: str) -> list[float]:
     voltages, evolution = voltages[order], evolution[order]
     at = np.flatnonzero(evolution < 1e-6)[0]
     limits = [voltages[at], voltages[at + 1] if abs(evolution[at]) < 1e-6 else voltages[at]]
-    with_lithium = -InterfacialReactivity(LITHIUM_METAL, composition, diagram).get_kinks()[-1][2]
+    kinks = InterfacialReactivity(composition, LITHIUM_METAL, diagram).get_kinks()
+    with_lithium = -min((kink for kink in kinks if kink[1] > 1e-6), key=lambda kink: kink[1])[2]
     reactions, charged = [], []
     for name in SETTINGS.cathodes:
         cathode = Composition(name)
