@@ -110,6 +110,8 @@ def test_without_lithium_free_phases_a_system_is_uncovered():
         level.phase_diagram(["P", "S"])
     assert level.uncovered(["Li", "F"]) is None
     assert level.phase_diagram(["F"]).get_e_above_hull(lithium_compounds[-1]) == 0
+    elsewhere = Level("elsewhere", "", level.entries + make_entries(PF5=-2.9))
+    assert "compound of P in Li-P-S" in elsewhere.uncovered(["P", "S"])
     completed = Level("all", "", level.entries + make_entries(P2S5=-0.5))
     assert completed.uncovered(["P", "S"]) is None
 
