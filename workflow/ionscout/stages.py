@@ -17,15 +17,15 @@ PACKAGE = Path(__file__).parent
 LOCK_FILE = PACKAGE.parent / "stages.lock"
 
 STAGE_VERSIONS = {
-    "structures": 2,
+    "structures": 3,
     "features": 2,
     "labels": 2,
     "models": 2,
     "compositions": 1,
-    "screening": 2,
+    "screening": 3,
     "dynamics": 1,
     "transport": 1,
-    "report": 4,
+    "report": 5,
 }
 
 

@@ -71,6 +71,7 @@ rule write_report:
         summary="results/{campaign}/clusters/summary.csv",
         gates="results/{campaign}/screening/gates.parquet",
         funnel="results/{campaign}/screening/funnel.csv",
+        stability="results/{campaign}/screening/stability.parquet",
         shortlist="results/{campaign}/screening/shortlist.csv",
         cells=shortlisted_files("results/{campaign}/dynamics/{material}/cell.json"),
         runs=all_runs,
