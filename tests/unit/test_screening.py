@@ -165,7 +165,7 @@ def test_shortlist_ranks_skips_siblings_and_adds_controls(manifest, structures, 
     assert "lithium" not in chosen["reason"][0]
 
 
-def test_the_parts_of_the_score_are_there_and_the_unknown_are_left_out(
+def test_the_parts_of_the_score_are_there_and_the_unknown_are_the_usual_ones(
     manifest, structures, predictions
 ):
     chosen = shortlist(manifest, structures, predictions).set_index("material_id")
@@ -176,9 +176,9 @@ def test_the_parts_of_the_score_are_there_and_the_unknown_are_left_out(
     assert first["score"] == pytest.approx((0.9 + 0.25 * 0.8) / 1.25)
     # Li3PS4 and Li2Se: half of |3/8 - 2/3| + 1/8 + 4/8 + 1/3.
     assert second["part_diversity"] == pytest.approx(0.625)
-    assert second["score"] == pytest.approx((0.6 + 0.25 * 0.625) / 1.25)
-    assert "score 0.88 of probability 0.90, window 0.80, without" in first["reason"]
-    assert "without enrichment, applicability, window (unknown)" in second["reason"]
+    assert second["score"] == pytest.approx((0.6 + 0.25 * (0.625 + 0.8)) / 1.5)
+    assert "score 0.88 of probability 0.90, window 0.80; " in first["reason"]
+    assert "; enrichment, applicability, window unknown" in second["reason"]
 
 
 def test_a_pin_enters_whatever_the_gates_say(manifest, structures, predictions):

@@ -112,14 +112,20 @@ def test_window_is_capped_and_faults_are_unknown():
     assert (rated["probability"] == 0.5).all()
 
 
-def test_unknown_parts_are_left_out_of_the_mean():
+def test_an_unknown_part_counts_as_the_usual_one():
     parts = pd.DataFrame(
         {"probability": [0.8, 0.8, np.nan, np.nan], "window": [0.4, np.nan, 0.4, np.nan]}
     )
     ranking = RankingSettings(probability=1, window=0.5)
-    assert weigh_parts(parts, ranking).tolist()[:3] == pytest.approx([1.0 / 1.5, 0.8, 0.4])
-    assert np.isnan(weigh_parts(parts, ranking)[3])
-    assert weigh_parts(parts, RankingSettings(**dict.fromkeys(PARTS, 0.0))).isna().all()
+    usual = pd.Series({"probability": 0.2, "window": 0.1})
+    scores = weigh_parts(parts, ranking, usual).tolist()
+    assert scores == pytest.approx([1.0 / 1.5, 0.85 / 1.5, 0.4 / 1.5, 0.25 / 1.5])
+    nothing = pd.Series(np.nan, index=usual.index)
+    scores = weigh_parts(parts, ranking, nothing)
+    assert scores.tolist()[:3] == pytest.approx([1.0 / 1.5, 0.8, 0.4])
+    assert np.isnan(scores[3])
+    weightless = RankingSettings(**dict.fromkeys(PARTS, 0.0))
+    assert weigh_parts(parts, weightless, usual).isna().all()
 
 
 def test_distance_in_composition():

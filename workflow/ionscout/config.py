@@ -592,8 +592,8 @@ class StabilitySettings(Settings):
     max_predicted: int = Field(
         20,
         ge=0,
-        description="Most candidates without an energy that CHGNet relaxes and compares with a"
-        " bundled level; the most promising first.",
+        description="Most candidates without an energy that CHGNet relaxes and compares with the"
+        " level, the most promising first; for `materials_project_2018` alone.",
     )
     cathodes: list[str] = Field(
         ["LiCoO2", "LiFePO4"], description="Formulas of the cathodes that candidates meet."

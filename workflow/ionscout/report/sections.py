@@ -321,7 +321,7 @@ def _show_shortlist(tables: Tables, weights: dict[str, float]) -> tuple[Block, .
     ]
     caption = (
         "What the score is made of: the mean of parts from 0 to 1 with their weights; an unknown"
-        " part is left out"
+        " part counts as the median of all materials"
     )
     return (
         make_table(tables.shortlist, columns, caption="The shortlist"),

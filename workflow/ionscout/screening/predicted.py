@@ -140,8 +140,8 @@ def predict_formation_energies(
         One row a crystal, in their order: `material_id`; `formation_energy_ev_atom` on the
         level `materials_project_2018`, NaN where it is unknown; `error_ev_atom`, the typical
         error (one standard deviation): of its elements' compounds when left out of the fit,
-        the largest; `converged` and `n_steps` of the relaxation, which stopped short gives
-        an upper bound; `reason`, why the energy is unknown, else None.
+        the largest; `converged` and `n_steps` of the relaxation; `reason`, why the energy is
+        unknown, else None.
     """
     dynamics, store = dynamics or DynamicsSettings(), store or OutcomeStore(None)
     references = load_chgnet_references()
@@ -168,6 +168,9 @@ def _predict(
         energy_ev_atom, converged, n_steps = _relax_once(structure, dynamics, store)
     except IonscoutError as error:
         return (material_id, np.nan, np.nan, False, 0, str(error))
+    if not converged:
+        reason = f"CHGNet has not relaxed it in {n_steps} steps; raise dynamics.relax.max_steps"
+        return (material_id, np.nan, np.nan, False, n_steps, reason)
     of_elements = references.loc[fractions.index]
     formation_ev_atom = energy_ev_atom - float(fractions @ of_elements["energy_ev_atom"])
     error_ev_atom = float(of_elements["left_out_error_ev_atom"].max())

@@ -145,8 +145,8 @@ def _rate_clustering(clusters: pd.DataFrame, classes: pd.Series, groups: pd.Seri
     return share.where(cluster.notna())
 
 
-def weigh_parts(parts: pd.DataFrame, ranking: RankingSettings) -> pd.Series:
-    """Take the weighted mean of the parts that are known.
+def weigh_parts(parts: pd.DataFrame, ranking: RankingSettings, usual: pd.Series) -> pd.Series:
+    """Take the weighted mean of the parts.
 
     Parameters
     ----------
@@ -154,6 +154,9 @@ def weigh_parts(parts: pd.DataFrame, ranking: RankingSettings) -> pd.Series:
         Columns of `PARTS`, NaN where unknown.
     ranking : RankingSettings
         The weights.
+    usual : Series
+        By part, what an unknown one counts as, lest ignorance be an advantage; NaN leaves
+        it out of the mean.
 
     Returns
     -------
@@ -161,8 +164,9 @@ def weigh_parts(parts: pd.DataFrame, ranking: RankingSettings) -> pd.Series:
         From 0 to 1; NaN where no part of some weight is known.
     """
     weights = pd.Series(ranking.model_dump(), dtype=float).reindex(parts.columns)
-    known = parts.notna() @ weights
-    return (parts.fillna(0.0) @ weights) / known.where(known > 0)
+    filled = parts.fillna(usual)
+    known = filled.notna() @ weights
+    return (filled.fillna(0.0) @ weights) / known.where(known > 0)
 
 
 def choose_in_turn(
@@ -195,7 +199,8 @@ def choose_in_turn(
     -------
     DataFrame, index material_id
         Columns `PARTS` and score, in the order of choice. diversity is the distance in
-        composition from the nearest one chosen before, unknown for the very first.
+        composition from the nearest one chosen before, unknown for the very first. An
+        unknown part counts as the median over all materials.
     """
     fractions = element_fractions(table["formula"])
     families = {
@@ -206,7 +211,7 @@ def choose_in_turn(
     chosen = []
     while waiting or (len(chosen) < size and open_):
         rated = parts.loc[table.index].assign(diversity=nearest)[list(PARTS)]
-        rated["score"] = weigh_parts(rated, ranking)
+        rated["score"] = weigh_parts(rated, ranking, parts.median())
         name = waiting.pop(0) if waiting else _find_best(rated.loc[open_])
         chosen.append(rated.loc[name])
         apart = (fractions - fractions.loc[name]).abs().sum(axis=1) / 2

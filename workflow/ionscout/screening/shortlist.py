@@ -89,7 +89,7 @@ def select_shortlist(
     -------
     DataFrame
         One row a material, with the engine resolved, the score, its parts (`part_*`, NaN
-        where unknown and left out of the mean) and the reason it is here.
+        where unknown, when it counts as the median of all) and the reason it is here.
 
     Raises
     ------
@@ -197,7 +197,7 @@ def _rate_alone(
 ) -> pd.DataFrame:
     """Rate materials that are not chosen beside others: without diversity."""
     rated = parts.loc[list(material_ids)].assign(diversity=np.nan)[list(PARTS)]
-    return rated.assign(score=weigh_parts(rated, ranking))
+    return rated.assign(score=weigh_parts(rated, ranking, parts.median()))
 
 
 def _first_clusters(clusters: Mapping[str, pd.DataFrame]) -> dict[str, int]:
@@ -234,7 +234,7 @@ def _say_score(rating: pd.Series, ranking: RankingSettings) -> str:
     known = [f"{part} {rating[part]:.2f}" for part in weighed if pd.notna(rating[part])]
     unknown = [part for part in weighed if pd.isna(rating[part])]
     said = f"score {rating['score']:.2f} of {', '.join(known)}" if known else "no score"
-    return said + (f", without {', '.join(unknown)} (unknown)" if unknown else "")
+    return said + (f"; {', '.join(unknown)} unknown" if unknown else "")
 
 
 def _say_votes(name: str, predictions: Mapping[str, pd.DataFrame]) -> str:
