@@ -28,7 +28,11 @@ TINY = {
     "models": {"names": ["sendek2017", "logistic"]},
     "clusters": {"names": ["ward"]},
     "regression": {"names": ["gaussian_process"]},
-    "screening": {"shortlist_size": 1, "gates": {"models": {"enabled": False}}},
+    "screening": {
+        "shortlist_size": 1,
+        "stability": {"max_predicted": 1},
+        "gates": {"models": {"enabled": False}},
+    },
     "dynamics": {
         "engine": "lennard-jones",
         "temperatures_k": [500, 600],

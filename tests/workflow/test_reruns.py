@@ -25,6 +25,8 @@ TABLES = {
     "train_regressor": 1,
     "enrich_clusters": 1,
     "compare_clusterings": 1,
+    "predict_energies": 1,
+    "assess_stability": 1,
     "screen_materials": 1,
     "describe_candidates": 1,
     "select_shortlist": 1,
@@ -120,6 +122,8 @@ def test_a_refresh_that_brings_nothing_new_runs_the_pulls_alone(large):
             {
                 "train_model": 2,
                 "compare_models": 1,
+                "predict_energies": 1,
+                "assess_stability": 1,
                 "screen_materials": 1,
                 "describe_candidates": 1,
                 "select_shortlist": 1,

@@ -88,7 +88,13 @@ def _with(path: tuple[str, ...], value) -> dict:
     return config
 
 
-SHORTLISTING = {"screen_materials": 1, "describe_candidates": 1, "select_shortlist": 1}
+ASSESSED = {
+    "assess_stability": 1,
+    "screen_materials": 1,
+    "describe_candidates": 1,
+    "select_shortlist": 1,
+}
+SHORTLISTING = {"predict_energies": 1, **ASSESSED}
 MODELS = {"train_model": 2, "compare_models": 1}
 ENRICHED = {"enrich_clusters": 1, "compare_clusterings": 1}
 CLUSTERS = {"cluster_materials": 1, **ENRICHED}
@@ -113,6 +119,11 @@ PAGE = {"extrapolate_conductivity": 1, "write_report": 1}
             ("dynamics", "production_ps"),
             0.6,
             {"run_dynamics": 8, "audit_forces": 3, "estimate_diffusivity": 3, **PAGE},
+        ),
+        (
+            ("screening", "stability"),
+            {"max_predicted": 1, "cathodes": ["LiFePO4"]},
+            {**ASSESSED, **EXPLAINED, **PAGE},
         ),
         (("transport", "credible_level"), 0.9, {"estimate_diffusivity": 3, **PAGE}),
     ],
