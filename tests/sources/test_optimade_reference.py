@@ -116,8 +116,9 @@ def assert_faults_change_nothing(proxy, folder, caplog, **settings):
     assert (folder / "clean.gz").read_bytes() == (folder / "faulty.gz").read_bytes()
     assert set(plan.given) == set(FaultPlan.KINDS)
     stalls = sum("no answer within" in line for line in caplog.messages)
-    assert stalls >= plan.given["stall"]
-    assert sum("; try " in line for line in caplog.messages) == plan.given.total()
+    of_its_own = stalls - plan.given["stall"]
+    assert of_its_own >= 0
+    assert sum("; try " in line for line in caplog.messages) == plan.given.total() + of_its_own
     print(f"clean {clean_s:.1f} s, with {dict(plan.given)}: {faulty_s:.1f} s")
 
 
@@ -172,7 +173,7 @@ def test_structures_through_real_http(few, originals, tmp_path):
 
 
 def test_faults_before_the_reference_server(few, tmp_path, caplog):
-    assert_faults_change_nothing(few, tmp_path, caplog, page_size=4, timeout_s=0.7)
+    assert_faults_change_nothing(few, tmp_path, caplog, page_size=4, timeout_s=1.5)
 
 
 def test_filter_that_the_reference_server_refuses(few, tmp_path):
@@ -183,7 +184,11 @@ def test_filter_that_the_reference_server_refuses(few, tmp_path):
 
 
 def test_killed_pull_goes_on(few, tmp_path, monkeypatch):
-    monkeypatch.setattr(few, "fault", lambda path: time.sleep(1.0))
+    def wait_for_the_kill(path):
+        if sum(end == "ok" for _, end in few.pages()) >= 2:
+            time.sleep(4.0)
+
+    monkeypatch.setattr(few, "fault", wait_for_the_kill)
     assert_kills_change_nothing(few, tmp_path, stops=[2])
 
 
