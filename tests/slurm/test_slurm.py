@@ -38,6 +38,7 @@ def shortened() -> dict:
     config["structures"]["sources"]["substitution"]["max_candidates"] = 20
     config["screening"] = {
         "shortlist_size": 1,
+        "stability": {"max_predicted": 1},
         "positive_control": {"material_id": "bundled-li3n", "temperatures_k": [800]},
         "negative_control": {"material_id": "bundled-licl", "temperatures_k": [700]},
     }
