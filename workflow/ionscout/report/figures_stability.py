@@ -21,7 +21,7 @@ ELECTRODES = (
     ("LiFePO4", 3.45, True, 0),
     ("LiNi0.8Mn0.1Co0.1O2", 3.8, True, 1),
     ("LiCoO2", 3.9, False, 0),
-    ("LiNi0.5Mn1.5O4", 4.7, False, 1),
+    ("LiNi0.5Mn1.5O4", 4.7, True, 1),
 )
 _TICK_V = 0.01
 _LAST_V, _LABEL_V = 5.4, 0.9
