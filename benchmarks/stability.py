@@ -39,7 +39,7 @@ from pymatgen.entries.computed_entries import ComputedEntry
 
 from ionscout.config import StabilitySettings
 from ionscout.screening.assess import assess_stability
-from ionscout.screening.levels import Level, level_of_entries
+from ionscout.screening.levels import Level
 
 N_MATERIALS, N_SAMPLED = 12_745, 6
 NOISE_EV_ATOM = 0.05
@@ -125,7 +125,7 @@ def make_level(materials: list[str], data: Path) -> Level:
         if len(composition) > 1:
             energy = smooth_energy_ev_atom(composition) + NOISE_EV_ATOM * rng.normal()
             made.append(PDEntry(composition, energy * composition.num_atoms))
-    return level_of_entries("benchmark", "made for a benchmark", made + real_entries(data))
+    return Level("benchmark", "made for a benchmark", made + real_entries(data))
 
 
 def real_entries(data: Path) -> list[PDEntry]:

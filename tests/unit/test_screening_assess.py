@@ -11,7 +11,7 @@ from ionscout.errors import ScreeningError
 from ionscout.screening import windows
 from ionscout.screening.assess import COLUMNS, assess_stability
 from ionscout.screening.equilibrium import PhaseSpace
-from ionscout.screening.levels import bundled_level, level_of_entries
+from ionscout.screening.levels import Level, bundled_level
 from ionscout.screening.reactions import Reactant, react_with_lithium, react_with_partner
 
 MP_2018 = "materials_project_2018"
@@ -117,7 +117,7 @@ def test_columns_hold_what_the_functions_say():
 def test_an_energy_of_its_own_id_comes_first():
     level = bundled_level(MP_2018)
     own = PDEntry(Composition("Li3PS4"), (-1.2663 + 0.05) * 8, attribute="id0")
-    table = assess(["Li3PS4", "Li3PS4"], level=level_of_entries(MP_2018, "", [*level.entries, own]))
+    table = assess(["Li3PS4", "Li3PS4"], level=Level(MP_2018, "", [*level.entries, own]))
     assert list(table["hull_origin"]) == ["level", "level"]
     assert list(table["energy_above_hull_ev_atom"]) == pytest.approx([0.05, 0])
 
@@ -166,7 +166,7 @@ def test_a_predicted_energy_that_is_no_number_is_named():
 def test_entries_that_are_no_numbers_are_named():
     entry = PDEntry(Composition("LiCl"), np.nan, attribute="mp-1")
     with pytest.raises(ScreeningError, match="LiCl"):
-        assess(["LiCl"], level=level_of_entries("own", "", [PDEntry(Composition("Li"), 0), entry]))
+        assess(["LiCl"], level=Level("own", "", [PDEntry(Composition("Li"), 0), entry]))
 
 
 def test_elements_without_an_entry_are_named():
@@ -180,7 +180,7 @@ def test_elements_without_an_entry_are_named():
 def test_without_competing_phases_there_is_no_number():
     entries = [PDEntry(Composition(f), e) for f, e in {"Li": 0, "La": 0, "Cl": 0}.items()]
     entries.append(PDEntry(Composition("Li3LaCl6"), -20.0))
-    row = assess(["Li3LaCl6"], level=level_of_entries("bare", "", entries)).iloc[0]
+    row = assess(["Li3LaCl6"], level=Level("bare", "", entries)).iloc[0]
     assert "lithium-free" in row["reason"]
     assert row[["energy_above_hull_ev_atom", *NUMBERS]].isna().all()
 
@@ -218,7 +218,7 @@ def test_a_cathode_that_is_no_formula_is_named():
 
 def test_without_water_on_the_level_h2s_is_unknown_for_sulfides_alone():
     dry = [e for e in bundled_level(MP_2018).entries if e.composition.reduced_formula != "H2O"]
-    table = assess(["Li3PS4", "LiCl"], level=level_of_entries("dry", "", dry))
+    table = assess(["Li3PS4", "LiCl"], level=Level("dry", "", dry))
     assert list(table["releases_h2s"]) == [None, False]
     assert table["reason"].str.contains("water H2O").all()
     assert table["water_reaction_ev_atom"].isna().all()
@@ -226,7 +226,7 @@ def test_without_water_on_the_level_h2s_is_unknown_for_sulfides_alone():
 
 def test_without_h2s_on_the_level_its_release_is_unknown():
     level = [e for e in bundled_level(MP_2018).entries if e.composition.reduced_formula != "H2S"]
-    row = assess(["Li3PS4"], level=level_of_entries("no gas", "", level)).iloc[0]
+    row = assess(["Li3PS4"], level=Level("no gas", "", level)).iloc[0]
     assert row["releases_h2s"] is None
     assert "H2S" in row["reason"]
     assert row["water_reaction_ev_atom"] >= 0

@@ -15,7 +15,7 @@ from scipy.optimize import linprog
 from ionscout.bundled.thermochemistry import KJ_MOL_PER_EV, load_levels, load_thermochemistry
 from ionscout.errors import ScreeningError
 from ionscout.screening.equilibrium import PhaseSpace, System, minimise_energy
-from ionscout.screening.levels import bundled_level, level_of_entries
+from ionscout.screening.levels import Level, bundled_level
 from ionscout.screening.windows import check_window, electrochemical_window
 
 LITHIUM = Element("Li")
@@ -122,7 +122,7 @@ def test_windows_of_computed_entries_equal_pymatgens(computed):
     space = PhaseSpace(computed)
     compounds = lithium_compounds(computed)
     assert len(compounds) > 150
-    level = level_of_entries("computed", "Li-Fe-P-O", [*as_lowest(computed).values()])
+    level = Level("computed", "Li-Fe-P-O", [*as_lowest(computed).values()])
     for composition in compounds.values():
         diagram = level.phase_diagram({element.symbol for element in composition})
         found = electrochemical_window(system_of(space, composition), composition)
