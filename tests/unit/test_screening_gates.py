@@ -98,13 +98,22 @@ def test_the_lowest_of_mixed_states_counts():
 
 
 def test_rare_and_dear_elements():
-    formulas = pd.Series(["Li3PS4", "LiI", "LiTcO4", "Li10GeP2S12", "LiRbF2"])
+    formulas = pd.Series(["Li3PS4", "Li2Te", "LiTcO4", "Li10GeP2S12", "LiRbF2"])
     assert list(judge_abundance(formulas, AbundanceGate())) == [
         *("pass", "fail", "unknown", "pass", "pass")
     ]
     dear = AbundanceGate(max_cost_usd_kg=100)
     # Germanium, 12 % of Li10GeP2S12 at 914 dollars, makes it cost more than 100.
     assert list(judge_abundance(formulas, dear)) == ["pass", "fail", "unknown", "fail", "fail"]
+
+
+def test_the_rarest_element_may_be_as_rare_as_the_limit():
+    # Iodine: 0.45 mg/kg.
+    iodide = pd.Series(["LiI"])
+    limits = {0.4: "pass", 0.45: "pass", 0.46: "fail"}
+    assert AbundanceGate().min_crust_mg_kg in limits
+    for limit, answer in limits.items():
+        assert list(judge_abundance(iodide, AbundanceGate(min_crust_mg_kg=limit))) == [answer]
 
 
 def test_the_allowance_for_entropy_is_kt():
