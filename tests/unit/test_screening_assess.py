@@ -252,3 +252,22 @@ def test_without_lithium_the_oxidation_limit_is_unknown():
     assert np.isnan(row["window_oxidation_v"])
     assert "no oxidation limit" in row["reason"]
     assert row["window_reduction_v"] > 0
+
+
+@pytest.mark.parametrize("formula", ["Li3PO4", "P", "LiBH4"])
+def test_what_lithium_makes_of_an_element_that_the_level_lacks_is_unknown(formula):
+    """The experimental level has no lithium phosphide and no boride."""
+    row = assess([formula], level=bundled_level("experiment")).iloc[0]
+    assert row["hull_origin"] == "level"
+    assert row[["window_reduction_v", "lithium_reaction_ev_atom"]].isna().all()
+    assert row[["reduction_products", "lithium_products"]].isna().all()
+    assert "no compound of lithium with" in row["reason"]
+    assert row["water_reaction_ev_atom"] >= 0
+    if formula != "P":
+        assert row["window_oxidation_v"] > 0
+
+
+def test_metals_that_form_no_compound_with_lithium_lack_none():
+    row = assess(["Li7La3Zr2O12"]).iloc[0]
+    assert row["window_reduction_v"] == pytest.approx(0.04125)
+    assert row["reduction_products"] == "1.5 La2O3 + 7.5 Li2O + 2 Zr"

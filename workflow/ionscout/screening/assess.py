@@ -342,16 +342,25 @@ class _Case:
     def window(self) -> dict:
         found = electrochemical_window(self.system(), self.material.composition)
         answer = {
-            "window_reduction_v": found.reduction_v,
             "window_oxidation_v": found.oxidation_v,
-            "reduction_products": found.reduction_products,
             "oxidation_products": found.oxidation_products,
         }
         if np.isnan(found.oxidation_v):
             answer["reason"] = "it holds no lithium and has no oxidation limit"
-        return answer
+        if self._lacks_lithiated():
+            return answer
+        return answer | {
+            "window_reduction_v": found.reduction_v,
+            "reduction_products": found.reduction_products,
+        }
+
+    def _lacks_lithiated(self) -> str | None:
+        return self.assessor.level.unlithiated(_symbols(self.material.composition))
 
     def lithium(self) -> dict:
+        fault = self._lacks_lithiated()
+        if fault:
+            raise ScreeningError(fault)
         reaction = react_with_lithium(self.system(), self.material)
         return {
             "lithium_reaction_ev_atom": reaction.energy_ev_atom,

@@ -111,6 +111,35 @@ class Level:
             )
         return None
 
+    def unlithiated(self, elements: Collection[str]) -> str | None:
+        """Say of which elements the level lacks the compounds that lithium metal makes.
+
+        Hydrogen and the elements of the p block all form binary compounds with lithium.
+        Without Li3P a phosphate would be reduced to phosphorus at most, at too low a
+        potential, and phosphorus itself not at all.
+
+        Parameters
+        ----------
+        elements : collection of str
+            Symbols, with or without lithium.
+
+        Returns
+        -------
+        str or None
+            What is missing, by name; None where nothing is.
+        """
+        missing = [
+            one
+            for one in sorted(set(elements) - {LITHIUM})
+            if _binds_lithium(one) and frozenset({LITHIUM, one}) not in self._of_elements
+        ]
+        if missing:
+            return (
+                f"level {self.name} has no compound of lithium with {', '.join(missing)} alone: "
+                "what lithium makes of it is not known"
+            )
+        return None
+
     def phase_diagram(self, elements: Collection[str]) -> PhaseDiagram:
         """Make the phase diagram of a chemical system, or give the one made before.
 
@@ -345,6 +374,11 @@ def _elements(entry: PDEntry) -> frozenset[str]:
 
 def _label(entry: PDEntry) -> str:
     return f"{entry.name} ({entry.attribute})" if entry.attribute else entry.name
+
+
+def _binds_lithium(symbol: str) -> bool:
+    element = Element(symbol)
+    return symbol == "H" or (element.block == "p" and not element.is_noble_gas)
 
 
 def _electronegativity(symbol: str) -> float:
