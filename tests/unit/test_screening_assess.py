@@ -271,3 +271,32 @@ def test_metals_that_form_no_compound_with_lithium_lack_none():
     row = assess(["Li7La3Zr2O12"]).iloc[0]
     assert row["window_reduction_v"] == pytest.approx(0.04125)
     assert row["reduction_products"] == "1.5 La2O3 + 7.5 Li2O + 2 Zr"
+
+
+def test_every_cause_of_the_unknown_is_named():
+    level = [e for e in bundled_level(MP_2018).entries if e.composition.reduced_formula != "H2S"]
+    settings = StabilitySettings(cathodes=["LiCoO2"])
+    row = assess(["P2S5"], level=Level("no gas", "", level), settings=settings).iloc[0]
+    assert [cause.split(":")[0] for cause in row["reason"].removeprefix("id0: ").split("; ")] == [
+        "it holds no lithium and has no oxidation limit",
+        "cathode LiCoO2",
+        "level no gas has no energy of H2S",
+    ]
+
+
+def test_lithium_metal_has_no_reaction_with_a_charged_cathode():
+    with np.errstate(all="raise"):
+        row = assess(["Li"]).iloc[0]
+    assert "lithium metal has no reaction open to lithium" in row["reason"]
+    assert row[["cathode_reaction_ev_atom", "charged_reaction_ev_atom"]].isna().all()
+    assert row["water_reaction_ev_atom"] > 0.5
+
+
+@pytest.mark.parametrize(("errors_below", "is_believed"), [(4.9, True), (5.1, False)])
+def test_a_prediction_far_below_the_hull_is_a_fault(errors_below, is_believed):
+    hull = (3 * -1.5608 + 8 * -1.2663 + 2 * -2.1073) / 13
+    predicted = predictions({"id0": hull - errors_below * 0.03})
+    row = assess(["Li6PS5Cl"], predicted=predicted).iloc[0]
+    assert (row["energy_above_hull_ev_atom"] == 0) == is_believed
+    assert row[NUMBERS].notna().all() == is_believed
+    assert is_believed or "0.153 eV/atom below the hull" in row["reason"]

@@ -162,7 +162,7 @@ def _list_unknown(rows: pd.DataFrame) -> list[Block]:
     columns = [
         Column("Materials", _materials_cell),
         prose_column("Unknown", "lacks"),
-        prose_column("Why, the first cause", "why"),
+        prose_column("Why", "why"),
     ]
     return [make_table(alike, columns, caption="What is unknown, and why")]
 

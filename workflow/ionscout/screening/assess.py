@@ -63,6 +63,8 @@ COLUMNS = (
     "releases_h2s",
     "reason",
 )
+# A new phase this many typical errors below the hull is taken for a fault of the prediction.
+MOST_ERRORS = 5.0
 _TASKS_A_WORKER = 8
 
 
@@ -79,7 +81,8 @@ def assess_stability(
     lowest of this formula. Where the source's own statement is larger than the last, the
     material is another polymorph, and the statement stands (`hull_origin` is `source`),
     as it does where the level has no energy at all. A predicted energy below the hull
-    makes the material a phase of its own diagrams, of no other material's.
+    makes the material a phase of its own diagrams, of no other material's; one more than
+    `MOST_ERRORS` typical errors below is none.
 
     Windows and reactions are those of the phases of the level. A material without an
     energy on it has them where its source calls it metastable, as phases into which it
@@ -109,7 +112,7 @@ def assess_stability(
         atom other than lithium, the cathode's own charging left out. One cathode of which
         the level knows nothing makes the worst of them unknown. `cathode_mixing_fraction`
         is the material's share of the atoms, `hull_error_ev_atom` the typical error of a
-        predicted energy. What is unknown is NaN or None, and `reason` names the first cause.
+        predicted energy. What is unknown is NaN or None, and `reason` names the causes.
 
     Raises
     ------
@@ -243,9 +246,11 @@ class _Assessor:
             self._answers[known] = self._answer_formula(composition, energy_ev_atom)
         answer = dict(self._answers[known])
         distance_ev_atom = answer.pop("distance_ev_atom")
+        if origin == FROM_PREDICTION:
+            _check_prediction(material.predicted, distance_ev_atom)
         if energy_ev_atom is None or (not is_own and material.stated_ev_atom > distance_ev_atom):
             return answer
-        answer |= {"hull_origin": origin, "energy_above_hull_ev_atom": distance_ev_atom}
+        answer |= {"hull_origin": origin, "energy_above_hull_ev_atom": max(distance_ev_atom, 0.0)}
         if origin == FROM_PREDICTION:
             answer["hull_error_ev_atom"] = material.predicted.error_ev_atom
         return answer
@@ -276,7 +281,7 @@ class _Assessor:
         if energy_ev_atom is None:
             energy_ev_atom, distance_ev_atom = hull.energy_ev, None
         else:
-            distance_ev_atom = max(energy_ev_atom - hull.energy_ev, 0.0)
+            distance_ev_atom = energy_ev_atom - hull.energy_ev
         case = _Case(self, Reactant(composition, energy_ev_atom), hull.energy_ev)
         answer = {
             "distance_ev_atom": distance_ev_atom,
@@ -285,12 +290,16 @@ class _Assessor:
             else system.describe(hull.amounts, composition.num_atoms),
             "releases_h2s": None if composition["S"] else False,
         }
+        reasons = []
         for answers in (case.window, case.lithium, case.cathodes, case.water):
             try:
-                answer |= answers()
+                found = answers()
             except ScreeningError as error:
-                answer.setdefault("reason", str(error))
-        return answer
+                found = {"reason": str(error)}
+            reasons.append(found.pop("reason", None))
+            answer |= found
+        known = list(dict.fromkeys(filter(None, reasons)))
+        return answer | ({"reason": "; ".join(known)} if known else {})
 
     def partner(
         self, what: str, composition: Composition, with_elements: frozenset[str]
@@ -413,6 +422,15 @@ class _Case:
 
     def _partner(self, what: str, composition: Composition) -> Reactant:
         return self.assessor.partner(what, composition, _symbols(self.material.composition))
+
+
+def _check_prediction(predicted: _Prediction, distance_ev_atom: float) -> None:
+    """Refuse an energy farther below the hull than its error makes likely."""
+    if -distance_ev_atom > MOST_ERRORS * predicted.error_ev_atom:
+        raise ScreeningError(
+            f"its predicted energy lies {-distance_ev_atom:.3f} eV/atom below the hull, more than"
+            f" {MOST_ERRORS:g} times its typical error of {predicted.error_ev_atom:.3f}"
+        )
 
 
 def _parse_cathode(formula: str) -> Composition:

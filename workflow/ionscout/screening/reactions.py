@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from pymatgen.core import Composition
 
+from ionscout.errors import ScreeningError
 from ionscout.screening.equilibrium import AMOUNT_TOLERANCE, System, minimise_energy
 
 NO_REACTION_EV_ATOM = 1e-6
@@ -115,6 +116,11 @@ def react_with_partner(
     -------
     Reaction
         Energy per atom of the mixture; open to lithium, per atom other than lithium.
+
+    Raises
+    ------
+    ScreeningError
+        When one of the two is lithium metal, of which a reservoir leaves nothing to react.
     """
     one, other = system.fractions_of(material.composition), system.fractions_of(partner.composition)
     energies_ev, columns = system.energies_ev_atom, system.fractions
@@ -125,6 +131,8 @@ def react_with_partner(
         energies_ev, columns = system.open_columns(potential_ev)
         one_ev, other_ev = one_ev - potential_ev * one[row], other_ev - potential_ev * other[row]
         counted_one, counted_other = 1 - one[row], 1 - other[row]
+        if not (counted_one and counted_other):
+            raise ScreeningError("lithium metal has no reaction open to lithium, being all lithium")
         one, other = np.delete(one, row) / counted_one, np.delete(other, row) / counted_other
         one_ev, other_ev = one_ev / counted_one, other_ev / counted_other
     found = minimise_energy(
