@@ -191,6 +191,7 @@ def main() -> None:
             "material_id": [f"m{i}" for i in range(len(formulas))],
             "formula": formulas,
             "reduced_formula": [Composition(f).reduced_formula for f in formulas],
+            "parent_id": None,
             "energy_above_hull_ev_atom": np.nan,
         }
     )

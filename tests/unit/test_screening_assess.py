@@ -32,6 +32,7 @@ def materials_of(formulas, stated_ev_atom=None) -> pd.DataFrame:
             "material_id": [f"id{place}" for place in range(len(formulas))],
             "formula": formulas,
             "reduced_formula": [Composition(f).reduced_formula for f in formulas],
+            "parent_id": None,
             "energy_above_hull_ev_atom": stated_ev_atom or [np.nan] * len(formulas),
         }
     )
@@ -128,6 +129,18 @@ def test_another_polymorph_keeps_its_sources_statement():
     assert list(table["hull_origin"]) == ["source", "level"]
     assert list(table["energy_above_hull_ev_atom"]) == [0.08, 0]
     assert table["reason"].isna().all()
+
+
+def test_a_hypothetical_crystal_is_not_the_known_one_of_its_formula():
+    materials = materials_of(["LiCl", "LiCl"]).assign(parent_id=[None, "bundled-lii"])
+    level = bundled_level(MP_2018)
+    table = assess_stability(materials, level, TITANATES)
+    assert list(table["hull_origin"]) == ["level", None]
+    assert "no energy of this hypothetical crystal of LiCl" in table["reason"][1]
+    predicted = predictions({"id1": -2.1073 / 2 + 0.03})
+    row = assess_stability(materials, level, TITANATES, predicted).iloc[1]
+    assert row["hull_origin"] == "predicted"
+    assert row["energy_above_hull_ev_atom"] > 0
 
 
 def test_a_predicted_energy_counts_where_the_level_has_none():

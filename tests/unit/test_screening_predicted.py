@@ -297,7 +297,7 @@ def choose(*, level=MP_2018, gates=None, max_predicted=20, **changed):
         "band_gap",
     ]
     table = pd.DataFrame(CANDIDATES, columns=columns)
-    manifest = table[columns[:5]].assign(**{"vacancies_per_cell": 0, **changed})
+    manifest = table[columns[:5]].assign(**{"vacancies_per_cell": 0, "parent_id": None, **changed})
     answers = table[["material_id", "mean_probability", "band_gap"]].iloc[::-1]
     answers = answers.assign(
         elements="pass", abundance="pass", shear_modulus="unknown", models="pass", cell="pass"
@@ -317,6 +317,10 @@ def test_the_most_probable_without_an_energy_are_chosen():
     assert choose(max_predicted=1) == ["b-best"]
     assert choose(max_predicted=0) == []
     assert choose(vacancies_per_cell=1) == []
+
+
+def test_a_hypothetical_crystal_of_a_known_formula_is_chosen_too():
+    assert choose(parent_id="bundled-lii") == ["e-on-the-level", "b-best", "a-good", "k-last"]
 
 
 def test_gates_of_stability_keep_nobody_from_being_predicted():

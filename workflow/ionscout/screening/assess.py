@@ -78,11 +78,11 @@ def assess_stability(
     """Say how stable each material is on one level.
 
     Its energy is, in this order: the level's own of this id; a predicted one; the level's
-    lowest of this formula. Where the source's own statement is larger than the last, the
-    material is another polymorph, and the statement stands (`hull_origin` is `source`),
-    as it does where the level has no energy at all. A predicted energy below the hull
-    makes the material a phase of its own diagrams, of no other material's; one more than
-    `MOST_ERRORS` typical errors below is none.
+    lowest of this formula, but for hypothetical crystals. Where the source's own statement
+    is larger than the last, the material is another polymorph, and the statement stands
+    (`hull_origin` is `source`), as it does where the level has no energy at all. A
+    predicted energy below the hull makes the material a phase of its own diagrams, of no
+    other material's; one more than `MOST_ERRORS` typical errors below is none.
 
     Windows and reactions are those of the phases of the level. A material without an
     energy on it has them where its source calls it metastable, as phases into which it
@@ -91,8 +91,8 @@ def assess_stability(
     Parameters
     ----------
     materials : DataFrame
-        Columns material_id, formula, reduced_formula and energy_above_hull_ev_atom (the
-        source's own statement; may be missing).
+        Columns material_id, formula, reduced_formula, parent_id (of a hypothetical crystal)
+        and energy_above_hull_ev_atom (the source's own statement; may be missing).
     level : Level
         The energies.
     settings : StabilitySettings
@@ -127,6 +127,7 @@ def assess_stability(
             row.material_id,
             row.reduced_formula,
             float(row.energy_above_hull_ev_atom),
+            pd.notna(row.parent_id),
             _as_prediction(known.get(row.material_id)),
         )
         for row in materials.itertuples()
@@ -151,6 +152,7 @@ class _Material:
     material_id: str
     reduced_formula: str
     stated_ev_atom: float
+    is_hypothetical: bool
     predicted: _Prediction | None
 
 
@@ -236,10 +238,12 @@ class _Assessor:
         self._check_covered(_symbols(composition))
         energy_ev_atom, origin, is_own = self._energy(material)
         if energy_ev_atom is None and not material.stated_ev_atom > 0:
+            what = material.reduced_formula
+            if material.is_hypothetical:
+                what = f"this hypothetical crystal of {what}"
             raise ScreeningError(
-                f"level {self.level.name} has no energy of {material.reduced_formula}, which is "
-                "thus not in its own phase diagram; let stability.max_predicted predict one, or "
-                "take another level"
+                f"level {self.level.name} has no energy of {what}, which is thus not in its own"
+                " phase diagram; let stability.max_predicted predict one, or take another level"
             )
         known = material.reduced_formula, energy_ev_atom
         if known not in self._answers:
@@ -257,7 +261,11 @@ class _Assessor:
 
     def _energy(self, material: _Material) -> tuple[float | None, str | None, bool]:
         """Return a material's energy, where it is from, and whether it is the crystal's own."""
-        entry = self.level.entry_of(material.material_id, material.reduced_formula)
+        entry = self.level.entry_of(
+            material.material_id,
+            material.reduced_formula,
+            is_hypothetical=material.is_hypothetical,
+        )
         if entry is not None and entry.attribute == material.material_id:
             return entry.energy_per_atom, FROM_LEVEL, True
         if material.predicted is not None:

@@ -173,7 +173,9 @@ class Level:
             self._diagrams[system] = PhaseDiagram(within)
         return self._diagrams[system]
 
-    def entry_of(self, material_id: str, reduced_formula: str) -> PDEntry | None:
+    def entry_of(
+        self, material_id: str, reduced_formula: str, *, is_hypothetical: bool = False
+    ) -> PDEntry | None:
         """Find the energy of a material.
 
         Parameters
@@ -181,6 +183,8 @@ class Level:
         material_id : str
         reduced_formula : str
             As pymatgen writes it.
+        is_hypothetical : bool
+            A made-up crystal: that its formula is known says nothing of its energy.
 
         Returns
         -------
@@ -188,7 +192,8 @@ class Level:
             The one that carries the material's id, else the lowest of its formula: that is
             the ground state, whichever polymorph the material is. None where there is none.
         """
-        return self._of_id.get(material_id) or self._of_formula.get(reduced_formula)
+        of_formula = None if is_hypothetical else self._of_formula.get(reduced_formula)
+        return self._of_id.get(material_id) or of_formula
 
 
 def open_level(settings: StabilitySettings, path: str | Path) -> Level:

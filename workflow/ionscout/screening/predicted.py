@@ -77,7 +77,7 @@ def choose_to_predict(
     ----------
     manifest : DataFrame
         The curated materials: `material_id`, `formula`, `candidate`, `duplicate_of`,
-        `vacancies_per_cell` and `energy_above_hull_ev_atom`.
+        `parent_id`, `vacancies_per_cell` and `energy_above_hull_ev_atom`.
     answers : DataFrame
         `material_id`, `mean_probability` and one column of answers a gate; those of
         stability may be missing.
@@ -95,17 +95,19 @@ def choose_to_predict(
         return []
     known = set(load_chgnet_references().index)
 
-    def lacks_energy(material_id: str, formula: str) -> bool:
+    def lacks_energy(material_id: str, formula: str, is_hypothetical: bool) -> bool:
         composition = Composition(formula)
         elements = {element.symbol for element in composition}
-        is_unknown = level.entry_of(material_id, composition.reduced_formula) is None
-        return is_unknown and elements <= known and level.uncovered(elements) is None
+        entry = level.entry_of(
+            material_id, composition.reduced_formula, is_hypothetical=is_hypothetical
+        )
+        return entry is None and elements <= known and level.uncovered(elements) is None
 
     table = answers.set_index("material_id").loc[manifest["material_id"]].reset_index()
     kept = pd.Series(
         [
-            lacks_energy(name, formula)
-            for name, formula in zip(manifest["material_id"], manifest["formula"], strict=True)
+            lacks_energy(row.material_id, row.formula, pd.notna(row.parent_id))
+            for row in manifest.itertuples()
         ],
         index=table.index,
         dtype=bool,
