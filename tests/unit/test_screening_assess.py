@@ -176,6 +176,13 @@ def test_a_predicted_energy_that_is_no_number_is_named():
     assert row["hull_origin"] is None
 
 
+def test_a_negative_statement_of_a_source_does_not_become_zero():
+    """The gate says that it cannot be."""
+    row = assess(["Li6PS5Cl"], [-0.5]).iloc[0]
+    assert (row["hull_origin"], row["energy_above_hull_ev_atom"]) == ("source", -0.5)
+    assert row[NUMBERS].isna().all()
+
+
 def test_entries_that_are_no_numbers_are_named():
     entry = PDEntry(Composition("LiCl"), np.nan, attribute="mp-1")
     with pytest.raises(ScreeningError, match="LiCl"):
@@ -224,9 +231,10 @@ def test_a_cathode_that_the_level_lacks_leaves_the_worst_unknown():
     assert row["water_reaction_ev_atom"] == 0
 
 
-def test_a_cathode_that_is_no_formula_is_named():
-    with pytest.raises(ScreeningError, match=r"stability\.cathodes: 'NMC'"):
-        assess(["LiCl"], settings=StabilitySettings(cathodes=["NMC"]))
+@pytest.mark.parametrize("formula", ["NMC", "", "LiCoO2-", "Li1e400"])
+def test_a_cathode_that_is_no_formula_is_named(formula):
+    with pytest.raises(ScreeningError, match=rf"stability\.cathodes: '{formula}'"):
+        assess(["LiCl"], settings=StabilitySettings(cathodes=[formula]))
 
 
 def test_without_water_on_the_level_h2s_is_unknown_for_sulfides_alone():

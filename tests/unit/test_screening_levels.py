@@ -157,6 +157,11 @@ def test_two_anions_need_not_bind_each_other_but_a_sulfate_needs_competitors():
     [
         ("{", "cannot be read as JSON"),
         ("[]", "no list of pymatgen entries"),
+        ("[" * 100_000, "cannot be read as JSON"),
+        (
+            '[{"energy": -1.9, "composition": {"Li": 1}, "parameters": ["GGA"]}]',
+            "entry 1 is no pymatgen entry: its parameters are no table",
+        ),
         ('{"energy": 1}', "no list of pymatgen entries"),
         ('[{"energy": -1.9}]', "entry 1 is no pymatgen entry: it has no composition"),
         ('[{"energy": -1.9, "composition": {"Xq": 1}}]', "entry 1: {'Xq': 1} is no composition"),

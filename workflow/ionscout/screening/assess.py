@@ -223,7 +223,7 @@ class _Assessor:
         if np.isfinite(material.stated_ev_atom):
             row |= {
                 "hull_origin": FROM_SOURCE,
-                "energy_above_hull_ev_atom": max(material.stated_ev_atom, 0.0),
+                "energy_above_hull_ev_atom": material.stated_ev_atom,
             }
         try:
             answer = self._answer(material)
@@ -444,7 +444,7 @@ def _check_prediction(predicted: _Prediction, distance_ev_atom: float) -> None:
 def _parse_cathode(formula: str) -> Composition:
     try:
         composition = Composition(formula).reduced_composition
-    except ValueError:
+    except (ValueError, OverflowError):
         composition = Composition()
     if not composition or not composition.valid:
         raise ScreeningError(f"stability.cathodes: {formula!r} is no formula")

@@ -21,7 +21,10 @@ from ionscout.structures.records import read_records
 
 LITHIUM = "Li"
 ANIONS = frozenset({"N", "O", "F", "S", "Cl", "Se", "Br", "Te", "I"})
-_UNREADABLE = (OSError, EOFError, zlib.error, UnicodeDecodeError, json.JSONDecodeError)
+_UNREADABLE = (
+    *(OSError, EOFError, zlib.error),
+    *(UnicodeDecodeError, json.JSONDecodeError, RecursionError),
+)
 
 
 class Level:
@@ -334,6 +337,9 @@ def _read_entry(written: Any, where: str) -> PDEntry:
     """Make an entry of plain data; its id becomes the attribute."""
     if not isinstance(written, Mapping) or "composition" not in written:
         raise ScreeningError(f"{where} is no pymatgen entry: it has no composition")
+    for key in ("parameters", "data"):
+        if not isinstance(written.get(key) or {}, Mapping):
+            raise ScreeningError(f"{where} is no pymatgen entry: its {key} are no table")
     own_id = written.get("entry_id")
     label = f"{where} ({own_id})" if own_id else where
     try:
