@@ -96,6 +96,25 @@ def test_gates_answer_pass_fail_or_unknown(manifest, structures, predictions):
     assert list(table.index[table["kept"]]) == ["a-1", "a-2", "a-5", "k-fast"]
 
 
+def test_cells_are_counted_where_no_other_gate_fails(manifest, structures, predictions):
+    small, large = DynamicsSettings(), DynamicsSettings(max_atoms=20)
+    for dynamics, answer in ((small, "pass"), (large, "fail")):
+        for drop in ({}, {"hull": {"on_unknown": "drop"}}):
+            table = judge_materials(
+                manifest, structures, predictions, STABILITY, GateSettings(**drop), dynamics
+            ).set_index("material_id")
+            counted = ["a-1", "a-2", "a-5", "k-fast"]
+            assert set(table.loc[counted, "cell"]) == {answer}
+            assert set(table["cell"].drop(counted)) == {"unknown"}
+            assert list(table["kept"]) == [
+                (name in counted) and answer == "pass" and not (drop and name == "a-2")
+                for name in table.index
+            ]
+    off, _ = judge(manifest, structures, predictions, cell={"enabled": False})
+    assert set(off["cell"]) == {"unknown"}
+    assert off.loc["a-1", "kept"]
+
+
 def test_known_conductors_are_judged_by_what_was_held_out(manifest, structures, predictions):
     learned = predictions["two"]
     learned.loc[learned["material_id"] == "k-fast", "probability_loo"] = 0.01

@@ -16,6 +16,7 @@ from ionscout.screening.answers import (
     PASS,
     UNKNOWN,
     Judgement,
+    all_of,
     join_texts,
     judge_at_least,
 )
@@ -123,7 +124,8 @@ def judge_materials(
         `material_id`, one column a gate, `mean_probability`, `probability_spread`
         (largest minus smallest among the orderings of a disordered crystal), `kept`,
         `first_failed`, the first enabled gate that turned the material away, and `reason`,
-        why enabled gates have no answer.
+        why enabled gates have no answer. The gate on cells answers where it is enabled,
+        for what fails no other enabled gate; else `unknown`.
 
     Raises
     ------
@@ -138,10 +140,8 @@ def judge_materials(
         "elements": _judge_formulas(table["formula"], structures, gates),
         "abundance": _plain(judge_abundance(table["formula"], gates.abundance)),
         "models": _plain(judge_at_least(probability, gates.models.min_probability)),
-        "cell": _plain(
-            pd.Series([judge_cell(structures[name], dynamics) for name in table.index], table.index)
-        ),
     }
+    judgements["cell"] = _judge_cells(structures, _find_failed(judgements, gates), gates, dynamics)
     answers = pd.DataFrame({name: judgements[name].answers for name in gate_names()})
     turned_away = pd.DataFrame(
         {name: turns_away(answers[name], getattr(gates, name)) for name in gate_names()}
@@ -180,6 +180,27 @@ def _judge_formulas(
     judged = pd.Series(answers, index=formulas.index, dtype=object)
     reasons = judged.eq(UNKNOWN).map({True: "a metal without an oxidation state", False: ""})
     return Judgement(judged, reasons)
+
+
+def _find_failed(judgements: Mapping[str, Judgement], gates: GateSettings) -> pd.Series:
+    """Find what fails an enabled gate; what is dropped as unknown may be known later."""
+    enabled = [one for name, one in judgements.items() if getattr(gates, name).enabled]
+    index = judgements["elements"].answers.index
+    return all_of([one.answers for one in enabled], index) == FAIL
+
+
+def _judge_cells(
+    structures: Mapping[str, Structure],
+    has_failed: pd.Series,
+    gates: GateSettings,
+    dynamics: DynamicsSettings,
+) -> Judgement:
+    """Count the atoms of cells, which is slow, for what no other gate fails."""
+    answers = [
+        UNKNOWN if failed or not gates.cell.enabled else judge_cell(structures[name], dynamics)
+        for name, failed in has_failed.items()
+    ]
+    return _plain(pd.Series(answers, index=has_failed.index, dtype=object))
 
 
 def _plain(answers: pd.Series) -> Judgement:
