@@ -321,3 +321,47 @@ def test_a_prediction_far_below_the_hull_is_a_fault(errors_below, is_believed):
     assert (row["energy_above_hull_ev_atom"] == 0) == is_believed
     assert row[NUMBERS].notna().all() == is_believed
     assert is_believed or "0.153 eV/atom below the hull" in row["reason"]
+
+
+def charge(formula, cathodes, voltage_v):
+    settings = StabilitySettings(cathodes=cathodes, charge_voltage_v=voltage_v)
+    return assess([formula], settings=settings).iloc[0]["charged_reaction_ev_atom"]
+
+
+def test_the_worst_charged_cathode_counts_at_the_potential_asked_for():
+    of_both = charge("Li3PS4", ["TiS2", "Li4Ti5O12"], 2.0)
+    assert charge("Li3PS4", ["TiS2"], 2.0) == 0
+    assert of_both == charge("Li3PS4", ["Li4Ti5O12"], 2.0) > 0.1
+    assert charge("Li3PS4", ["Li4Ti5O12"], 2.5) > of_both
+    # Sulfide to sulfur beyond 2.3412 V: two electrons an atom other than lithium.
+    assert charge("Li2S", ["TiS2"], 4.2) == pytest.approx(2 * (4.2 - 2.3412), abs=1e-4)
+
+
+def test_what_a_cathode_does_by_itself_at_charge_is_not_counted():
+    """Li4Ti5O12 gives off lithium and oxygen at 4.2 V, beside TiO2 or not."""
+    assert charge("TiO2", ["Li4Ti5O12"], 4.2) == 0
+
+
+def test_a_statement_or_a_prediction_does_not_beat_the_energy_of_its_own_id():
+    level = bundled_level(MP_2018)
+    own = PDEntry(Composition("Li3PS4"), (-1.2663 + 0.05) * 8, attribute="id0")
+    level = Level(MP_2018, "", [*level.entries, own])
+    for predicted in (None, predictions({"id0": -1.2663 + 0.01})):
+        row = assess(["Li3PS4"], [0.2], predicted, level=level).iloc[0]
+        assert row["hull_origin"] == "level"
+        assert row["energy_above_hull_ev_atom"] == pytest.approx(0.05)
+        assert np.isnan(row["hull_error_ev_atom"])
+
+
+def test_the_elements_of_a_cathode_need_their_competing_phases_too():
+    """Without phosphates free of lithium nothing is known of a phosphide beside an oxide."""
+    bare = [
+        one
+        for one in bundled_level(MP_2018).entries
+        if "Li" in one.composition or len(one.composition) == 1 or "P" not in one.composition
+    ]
+    settings = StabilitySettings(cathodes=["Li2O2"])
+    row = assess(["Li3P"], settings=settings, level=Level("bare", "", bare)).iloc[0]
+    assert row["window_oxidation_v"] > 0
+    assert row[["cathode_reaction_ev_atom", "charged_reaction_ev_atom"]].isna().all()
+    assert "no lithium-free compound of P in Li-O-P" in row["reason"]

@@ -173,7 +173,8 @@ def test_window_limits():
     stable = WindowGate(max_reduction_v=0.1, min_oxidation_v=None)
     assert window(stable, *published)[0] == ["fail", "pass", "pass", "pass"]
     wide = WindowGate(min_oxidation_v=None, min_width_v=0.6)
-    assert window(wide, (1.71, 2.31 + 1e-9), (0.0, 0.45))[0] == ["pass", "fail"]
+    wide_and_not = (1.71, 2.31 + 1e-9), (0.0, 0.45), (1.71, 2.01)
+    assert window(wide, *wide_and_not)[0] == ["pass", "fail", "fail"]
 
 
 def test_windows_that_cannot_be_are_unknown():

@@ -234,3 +234,15 @@ def test_the_order_of_the_two_does_not_matter():
     assert one.energy_ev_atom == pytest.approx(other.energy_ev_atom)
     assert one.mixing_fraction == pytest.approx(1 - other.mixing_fraction)
     assert one.formulas == other.formulas
+
+
+def test_products_open_to_lithium_are_those_of_one_formula_unit():
+    space, names = space_of(MP_2018), ("Li3PS4", "TiO2")
+    one, other = (reactant(space, name) for name in names)
+    found = react_with_partner(system_of(space, *names), one, other, 2.5)
+    assert 0 < found.mixing_fraction < 1
+    amounts = sum(
+        float(text.split()[0] if " " in text else 1) * Composition(text.split()[-1])["P"]
+        for text in found.products.split(" + ")
+    )
+    assert amounts == pytest.approx(1, abs=0.01)
