@@ -174,7 +174,11 @@ def _judge_formulas(
     formulas: pd.Series, structures: Mapping[str, Structure], gates: GateSettings
 ) -> Judgement:
     answers = [
-        judge_elements(formula, gates.elements, lowest_states(structures[name]))
+        judge_elements(
+            formula,
+            gates.elements,
+            lowest_states(structures[name]) if gates.elements.d0_metals else None,
+        )
         for name, formula in formulas.items()
     ]
     judged = pd.Series(answers, index=formulas.index, dtype=object)
