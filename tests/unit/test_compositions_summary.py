@@ -64,6 +64,18 @@ def test_numbers_add_up(tables):
     assert (tables.systems["n_neutral"] > 0).sum() == counts["n_systems_neutral"]
 
 
+def test_systems_of_metals_alone_are_not_neutral():
+    settings = SETTINGS.model_copy(update={"elements": ["Al", "Mg", "S"], "n_top": 10})
+    predictor = make_predictor(3)
+    tables = summarise(score(predictor, settings), predictor, settings, KNOWN)
+    assert tables.counts["n_systems"] == 4
+    assert tables.counts["n_systems_neutral"] == 3
+    shares = tables.elements.set_index("element")["top_share"]
+    top = tables.top[tables.top["scope"] == "neutral"]
+    for symbol, share in shares.items():
+        assert share == np.mean([symbol in Composition(formula) for formula in top["formula"]])
+
+
 def test_the_best_are_listed_by_scope_and_rank(tables):
     assert list(tables.top.columns) == TOP_COLUMNS
     for scope, top in tables.top.groupby("scope"):
