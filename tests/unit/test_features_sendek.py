@@ -253,7 +253,7 @@ def test_does_not_depend_on_the_cell(structure, seed):
     twin = Structure(Lattice(twin.lattice.matrix @ rotation), species, twin.frac_coords[order])
     values, again = PERIODIC.describe(structure), PERIODIC.describe(twin)
     for name in SendekSet.columns:
-        tolerance = 5e-3 if "packing" in name else 1e-7
+        tolerance = 1e-2 if "packing" in name else 1e-7  # of two integrals over directions
         assert again[name] == pytest.approx(values[name], abs=tolerance, nan_ok=True), name
 
 

@@ -889,5 +889,5 @@ def _explain(fault: Any) -> str:
 def _nearest(key: str) -> str:
     known = {name for model in Settings.__subclasses__() for name in model.model_fields}
     known |= {name for model in Gate.__subclasses__() for name in model.model_fields}
-    match = difflib.get_close_matches(key, sorted(known), n=1, cutoff=0.5)
+    match = difflib.get_close_matches(key, sorted(known - {key}), n=1, cutoff=0.5)
     return f"; did you mean {match[0]!r}?" if match else ""
