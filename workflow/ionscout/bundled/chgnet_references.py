@@ -7,7 +7,7 @@ from pathlib import Path
 import pandas as pd
 from pymatgen.core import Element
 
-from ionscout.bundled.sources import RESOURCES
+from ionscout.bundled.sources import RESOURCES, read_csv
 from ionscout.errors import BundledDataError
 
 FILE = Path("thermochemistry") / "chgnet_references.csv"
@@ -37,12 +37,7 @@ def load_chgnet_references(resources: str | Path = RESOURCES) -> pd.DataFrame:
         When the table is missing, or a row is not of the format; its line is named.
     """
     path = Path(resources) / FILE
-    try:
-        table = pd.read_csv(path, dtype={"element": str}, keep_default_na=False, na_values=[""])
-    except (OSError, ValueError):
-        raise BundledDataError(f"{path}: the file cannot be read as CSV") from None
-    if list(table.columns) != REFERENCE_COLUMNS:
-        raise BundledDataError(f"{path}: the columns have to be {', '.join(REFERENCE_COLUMNS)}")
+    table = read_csv(path, REFERENCE_COLUMNS, dtype={"element": str}, na_values=[""])
     numbers = table.drop(columns="element").apply(pd.to_numeric, errors="coerce")
     faults = {
         "unknown element": ~table["element"].map(lambda one: Element.is_valid_symbol(str(one))),

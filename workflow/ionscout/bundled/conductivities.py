@@ -9,7 +9,14 @@ import pandas as pd
 from pydantic import TypeAdapter, ValidationError
 from pymatgen.core import Composition
 
-from ionscout.bundled.sources import RESOURCES, UNTRACED, first_fault, load_sources, parse_formula
+from ionscout.bundled.sources import (
+    RESOURCES,
+    UNTRACED,
+    first_fault,
+    load_sources,
+    parse_formula,
+    read_csv,
+)
 from ionscout.errors import BundledDataError
 from ionscout.structures.crystals import Conductivity, load_crystals
 
@@ -43,12 +50,7 @@ def load_conductivities(resources: str | Path = RESOURCES) -> pd.DataFrame:
     """
     path = Path(resources) / "conductivities.csv"
     sources = load_sources(resources)
-    try:
-        table = pd.read_csv(path, dtype=str, keep_default_na=False)
-    except (OSError, ValueError):
-        raise BundledDataError(f"{path}: the file cannot be read as CSV") from None
-    if list(table.columns) != COLUMNS:
-        raise BundledDataError(f"{path}: the columns have to be {', '.join(COLUMNS)}")
+    table = read_csv(path, COLUMNS)
     rows = []
     for line, row in enumerate(table.to_dict("records"), start=2):
         try:

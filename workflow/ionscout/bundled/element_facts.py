@@ -6,12 +6,11 @@ from functools import cache
 from pathlib import Path
 from typing import Annotated, Literal
 
-import pandas as pd
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass
 from pymatgen.core import Composition, Element
 
-from ionscout.bundled.sources import RESOURCES, first_fault
+from ionscout.bundled.sources import RESOURCES, first_fault, read_csv
 from ionscout.errors import BundledDataError
 
 FILE = "element_facts.csv"
@@ -79,12 +78,7 @@ def load_element_facts(resources: str | Path = RESOURCES) -> dict[int, ElementFa
         When the table is missing, or a row is not of the format; its line is named.
     """
     path = Path(resources) / FILE
-    try:
-        table = pd.read_csv(path, dtype=str, keep_default_na=False)
-    except (OSError, ValueError):
-        raise BundledDataError(f"{path}: the file cannot be read as CSV") from None
-    if list(table.columns) != COLUMNS:
-        raise BundledDataError(f"{path}: the columns have to be {', '.join(COLUMNS)}")
+    table = read_csv(path, COLUMNS)
     facts: dict[int, ElementFacts] = {}
     for line, row in enumerate(table.to_dict("records"), start=2):
         try:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import yaml
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass
@@ -51,6 +53,37 @@ def read_yaml(path: Path) -> Any:
         place = getattr(error, "problem_mark", None)
         line = f", line {place.line + 1}" if place else ""
         raise BundledDataError(f"{path}{line}: not valid YAML") from None
+
+
+def read_csv(
+    path: Path, columns: Sequence[str], *, dtype: Any = str, na_values: Sequence[str] | None = None
+) -> pd.DataFrame:
+    """Read a table of the bundled data, which has to have just these columns.
+
+    Parameters
+    ----------
+    path : Path
+    columns : sequence of str
+        In this order.
+    dtype, na_values
+        As in `pandas.read_csv`; every cell is text unless told.
+
+    Returns
+    -------
+    DataFrame
+
+    Raises
+    ------
+    BundledDataError
+        When the file cannot be read, or has other columns.
+    """
+    try:
+        table = pd.read_csv(path, dtype=dtype, na_values=na_values, keep_default_na=False)
+    except (OSError, ValueError):
+        raise BundledDataError(f"{path}: the file cannot be read as CSV") from None
+    if list(table.columns) != list(columns):
+        raise BundledDataError(f"{path}: the columns have to be {', '.join(columns)}")
+    return table
 
 
 def first_fault(error: ValidationError) -> str:

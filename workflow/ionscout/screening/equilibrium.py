@@ -18,8 +18,8 @@ from pymatgen.analysis.phase_diagram import PDEntry
 from pymatgen.core import Composition
 
 from ionscout.errors import ScreeningError
+from ionscout.screening.levels import LITHIUM
 
-LITHIUM = "Li"
 ENERGY_TOLERANCE_EV_ATOM = 1e-8
 AMOUNT_TOLERANCE = 1e-7
 _COST_TOLERANCE_EV = 1e-11

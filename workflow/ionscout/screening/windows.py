@@ -8,7 +8,8 @@ import numpy as np
 from pymatgen.core import Composition
 
 from ionscout.errors import ScreeningError
-from ionscout.screening.equilibrium import LITHIUM, System
+from ionscout.screening.equilibrium import System
+from ionscout.screening.levels import LITHIUM
 
 STEP = 1e-6
 PLATEAU_V = 1e-4
