@@ -6,6 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
+STUDENT_AT = 0.975
+
 
 def msd_covariance(
     curve_ang2: NDArray, lags: NDArray, n_frames: int, n_walkers: float
@@ -66,8 +68,10 @@ def concerted_factor(samples: NDArray, *, significance: float = 0.2) -> float:
     float
         The factor by which the variance of the mean over walkers exceeds that of
         independent ones: the ratio of the mean squares between blocks and of the
-        rest, in a two-way analysis of variance without replication. 1 where the
-        test does not see it or there is too little to test.
+        rest, in a two-way analysis of variance without replication, widened for the
+        few blocks that it rests on (the squared ratio of the quantiles of Student's and
+        the normal distribution at `STUDENT_AT`). 1 where the test does not see it or there
+        is too little to test.
     """
     n_blocks, n_walkers = samples.shape
     if n_blocks < 3 or n_walkers < 2:
@@ -80,4 +84,5 @@ def concerted_factor(samples: NDArray, *, significance: float = 0.2) -> float:
     within = (rest**2).sum() / freedom
     if within <= 0 or stats.f.sf(between / within, n_blocks - 1, freedom) > significance:
         return 1.0
-    return between / within
+    widening = stats.t.ppf(STUDENT_AT, n_blocks - 1) / stats.norm.ppf(STUDENT_AT)
+    return between / within * widening**2

@@ -10,14 +10,24 @@ together. A slope that may still fall beyond the window widens the interval down
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ionscout.errors import TransportError
-from ionscout.transport.msd import mean_squared_displacement
+from ionscout.transport.msd import atom_pieces, mean_squared_displacement
 from ionscout.transport.posterior import Posterior
-from ionscout.transport.slope import SlopeFit, fit_slope, part_slopes, stride_of
+from ionscout.transport.slope import (
+    Line,
+    SlopeError,
+    concerted_ions,
+    count_directions,
+    fit_line,
+    part_slopes,
+    slope_error,
+    stride_of,
+)
 
 CM2_S_PER_ANG2_PS = 1e-4
 LEAST_FRAMES = 30
@@ -77,8 +87,10 @@ class Diffusivity:
     `d_cm2_s` is the fitted slope over 6 (0 where the slope is negative), `sd_cm2_s`
     its standard deviation, `low_cm2_s` and `high_cm2_s` bound the central credible
     interval. `exponent` is the log-log slope of the MSD in the window, `intercept_ang2`
-    where the line meets lag 0, `linearity_p` the probability of a worse straight line,
-    `block_d_cm2_s` and `block_sd_cm2_s` the slopes of three consecutive parts of the run.
+    where the line meets lag 0, `gained_msd_ang2` what the MSD has gained since vibration at
+    the latest lag where a window may start, `linearity_p` the probability of a worse straight line,
+    `block_d_cm2_s` and `block_sd_cm2_s` the slopes of three consecutive parts of the run,
+    `line` the fit itself, in angstrom and frames.
     """
 
     d_cm2_s: float
@@ -91,11 +103,13 @@ class Diffusivity:
     fit_end_ps: float
     exponent: float
     intercept_ang2: float
+    gained_msd_ang2: float
     linearity_p: float
     concerted_ions: float
     block_d_cm2_s: tuple[float, ...]
     block_sd_cm2_s: tuple[float, ...]
     msd_ang2: NDArray = field(repr=False)
+    line: Line = field(repr=False)
 
     @property
     def net_msd_ang2(self) -> float:
@@ -140,26 +154,40 @@ def estimate_diffusivity(
     ------
     TransportError
         If there are fewer than 30 frames, positions that are not finite or never
-        change, or a window that does not fit the trajectory.
+        change, a time between frames that is not positive, a credible level that is not
+        between 0 and 1, or a window that does not fit the trajectory.
 
     References
     ----------
     McCluskey et al., J. Chem. Theory Comput. 21, 79 (2025), doi:10.1021/acs.jctc.4c01249,
     founds generalised least squares on the covariance of the MSD.
     """
+    if not 0 < frame_interval_fs < np.inf:
+        raise TransportError(f"{frame_interval_fs} fs between frames: give a positive time")
+    if not 0 < credible_level < 1:
+        raise TransportError(f"credible_level {credible_level}: give one between 0 and 1")
     positions = np.asarray(positions_ang)
     interval_ps = frame_interval_fs / 1000
     if len(positions) < LEAST_FRAMES:
         raise TransportError(f"{len(positions)} frames: a diffusivity needs {LEAST_FRAMES} or more")
-    if not np.isfinite(positions).all():
+    if not all(np.isfinite(series).all() for _, series in atom_pieces(positions, copies=2)):
         raise TransportError("positions that are not finite: the run exploded or is damaged")
     msd = mean_squared_displacement(positions)
     if not msd.any():
         raise TransportError("the ions do not move at all: the positions are frozen")
     search = _Search(positions, msd, interval_ps, weighted, rules)
     first, last = _asked_window(fit_start_ps, fit_end_ps, interval_ps, len(positions))
-    fit = search.run(last) if first is None else search.fit(first, last)
-    return _result(fit, positions, msd, interval_ps, credible_level)
+    line = search.run(last) if first is None else search.fit(first, last)
+    error = slope_error(
+        line,
+        positions,
+        msd,
+        vibration_lag=search.vibration_lag,
+        concerted=search.concerted,
+        jump_length_ang=rules.jump_length_ang,
+        jump_weight=rules.jump_weight,
+    )
+    return _result(line, error, search, credible_level)
 
 
 @dataclass(frozen=True)
@@ -172,20 +200,18 @@ class _Search:
     weighted: bool
     rules: FitRules
 
-    def run(self, last: int | None) -> SlopeFit:
+    def run(self, last: int | None) -> Line:
         """Fit in the earliest window in which the walk is diffusive."""
-        latest = int(self.rules.latest_start * (len(self.msd) if last is None else 2 * last))
+        latest = self.latest_start if last is None else int(2 * self.rules.latest_start * last)
         latest = min(latest, len(self.msd) // 2 - 1)
-        vibration = self.vibration_lag
-        gained = self.msd[: latest + 1] >= self.msd[vibration] + self.rules.net_msd_ang2
-        first = max(vibration, int(gained.argmax()) if gained.any() else latest)
-        fit = self.fit(first, last)
-        while first < latest and not self._is_diffusive(fit):
+        first = min(self.earliest_start, latest)
+        line = self.fit(first, last)
+        while first < latest and not self._is_diffusive(line):
             first = min(latest, int(np.ceil(1.3 * first)))
-            fit = self.fit(first, last)
-        return fit
+            line = self.fit(first, last)
+        return line
 
-    def fit(self, first: int, last: int | None) -> SlopeFit:
+    def fit(self, first: int, last: int | None) -> Line:
         """Fit between two lags in frames."""
         if last is None:
             last = min(
@@ -196,25 +222,48 @@ class _Search:
             lags = np.geomspace(first / stride, last / stride, self.rules.n_lags)
         else:
             lags = np.linspace(first / stride, last / stride, PLAIN_LAGS)
-        return fit_slope(
-            self.positions,
-            self.msd,
-            np.unique(np.maximum(np.round(lags).astype(int), 1)) * stride,
-            vibration_lag=min(self.vibration_lag, first),
-            jump_length_ang=self.rules.jump_length_ang,
-            jump_weight=self.rules.jump_weight,
-            weighted=self.weighted,
+        lags = np.unique(np.maximum(np.round(lags).astype(int), 1)) * stride
+        return fit_line(
+            self.msd, lags, self.n_walkers, concerted=self.concerted, weighted=self.weighted
         )
+
+    @cached_property
+    def n_walkers(self) -> float:
+        """One-dimensional walkers, ions that move as one counted each."""
+        return self.positions.shape[1] * count_directions(self.positions, self.earliest_start)
+
+    @cached_property
+    def concerted(self) -> float:
+        """How many ions move as one."""
+        return concerted_ions(self.positions, self.vibration_lag)
+
+    @property
+    def earliest_start(self) -> int:
+        """First lag, in frames, at which the ions have jumped: the latest start if none."""
+        vibration = self.vibration_lag
+        enough = self.msd[vibration] + self.rules.net_msd_ang2
+        gained = self.msd[vibration : self.latest_start + 1] >= enough
+        return vibration + int(gained.argmax()) if gained.any() else self.latest_start
+
+    @property
+    def latest_start(self) -> int:
+        """Latest start of a window, in frames."""
+        return int(self.rules.latest_start * len(self.msd))
+
+    @property
+    def gained_msd_ang2(self) -> float:
+        """What the MSD has gained at the latest start of a window since vibration."""
+        return float(self.msd[self.latest_start] - self.msd[self.vibration_lag])
 
     @property
     def vibration_lag(self) -> int:
         """Lag in frames at which vibration is forgotten."""
         lag = max(2, int(np.ceil(self.rules.vibration_ps / self.interval_ps)))
-        return min(lag, int(self.rules.latest_start * len(self.msd)))
+        return min(lag, self.latest_start)
 
-    def _is_diffusive(self, fit: SlopeFit) -> bool:
-        small = fit.intercept <= self.rules.intercept_ratio * fit.slope * fit.lags[0]
-        return bool(small and fit.linearity_p > self.rules.linearity_p)
+    def _is_diffusive(self, line: Line) -> bool:
+        small = line.intercept <= self.rules.intercept_ratio * line.slope * line.lags[0]
+        return bool(small and line.linearity_p > self.rules.linearity_p)
 
 
 def _asked_window(
@@ -237,15 +286,14 @@ def _asked_window(
     return first, last
 
 
-def _result(
-    fit: SlopeFit, positions: NDArray, msd: NDArray, interval_ps: float, level: float
-) -> Diffusivity:
+def _result(line: Line, error: SlopeError, search: _Search, level: float) -> Diffusivity:
     """Put a fit into physical units."""
-    unit = CM2_S_PER_ANG2_PS / (6 * interval_ps)
-    posterior = Posterior(fit.slope * unit, fit.sd * unit, fit.excess)
+    unit = CM2_S_PER_ANG2_PS / (6 * search.interval_ps)
+    posterior = Posterior(line.slope * unit, error.sd * unit, error.excess, error.deficit)
     low, high = posterior.quantiles([(1 - level) / 2, (1 + level) / 2])
-    block, block_sd = part_slopes(positions, min(int(fit.lags[0]), len(msd) // PARTS_LAG))
-    positive = np.maximum(msd[fit.lags], 1e-12)
+    msd, lags = search.msd, line.lags
+    block, block_sd = part_slopes(search.positions, min(int(lags[0]), len(msd) // PARTS_LAG))
+    positive = np.maximum(msd[lags], 1e-12)
     return Diffusivity(
         d_cm2_s=max(posterior.slope, 0.0),
         sd_cm2_s=posterior.sd,
@@ -253,13 +301,15 @@ def _result(
         high_cm2_s=float(high),
         credible_level=level,
         posterior=posterior,
-        fit_start_ps=float(fit.lags[0] * interval_ps),
-        fit_end_ps=float(fit.lags[-1] * interval_ps),
-        exponent=float(np.polyfit(np.log(fit.lags), np.log(positive), 1)[0]),
-        intercept_ang2=fit.intercept,
-        linearity_p=fit.linearity_p,
-        concerted_ions=fit.concerted,
+        fit_start_ps=float(lags[0] * search.interval_ps),
+        fit_end_ps=float(lags[-1] * search.interval_ps),
+        exponent=float(np.polyfit(np.log(lags), np.log(positive), 1)[0]),
+        intercept_ang2=line.intercept,
+        gained_msd_ang2=search.gained_msd_ang2,
+        linearity_p=line.linearity_p,
+        concerted_ions=search.concerted,
         block_d_cm2_s=tuple(float(value) for value in block * unit),
         block_sd_cm2_s=tuple(float(value) for value in block_sd * unit),
         msd_ang2=msd,
+        line=line,
     )

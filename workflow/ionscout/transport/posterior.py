@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import special, stats
 
-N_WALK, N_BACK = 512, 32
+N_WALK, N_MEMORY = 512, 32
 
 
 @dataclass(frozen=True)
@@ -18,8 +18,9 @@ class Posterior:
     A slope is a sum of squares, so that D = slope * shape / G, where G follows a
     gamma distribution of that shape (the posterior of a variance under the scale-free
     prior 1/D). Ions that tend to jump back leave a slope that still falls beyond the
-    window: D = slope * shape / G / (1 + B), where B is the positive part of a normal variable
-    of width `excess`.
+    window, ions in flight one that still rises: D lies lower by 1 + `excess` B, or higher by
+    1 + `deficit` B, where B is the positive part of a standard normal variable. Each
+    widens its own side of the distribution and leaves the other.
 
     Parameters
     ----------
@@ -27,13 +28,14 @@ class Posterior:
         The estimate, in the unit of D.
     sd : float
         Its standard deviation.
-    excess : float
-        Width of the relative excess of the slope over D.
+    excess, deficit : float, optional
+        Width of the relative excess and deficit of the slope over D.
     """
 
     slope: float
     sd: float
-    excess: float
+    excess: float = 0.0
+    deficit: float = 0.0
 
     @property
     def shape(self) -> float:
@@ -64,7 +66,9 @@ class Posterior:
             return np.maximum(max(self.slope, 0.0) + 2 * self.sd * special.ndtri(p), 0.0)
         if np.isinf(self.shape):
             return np.full(p.shape, self.slope)
-        return np.exp(np.quantile(self._ln_samples(), p))
+        below = np.quantile(self._ln_samples(-self.excess), p)
+        above = np.quantile(self._ln_samples(self.deficit), p)
+        return np.exp(np.where(p < 0.5, below, above))
 
     def ln_moments(self) -> tuple[float, float]:
         """Mean and standard deviation of ln D, where D is resolved.
@@ -76,13 +80,14 @@ class Posterior:
         """
         if np.isinf(self.shape):
             return float(np.log(self.slope)), 0.0
-        samples = self._ln_samples()
+        halves = [self._ln_samples(memory) for memory in (-self.excess, self.deficit)]
+        samples = np.concatenate(halves)
         return float(samples.mean()), float(samples.std())
 
-    def _ln_samples(self) -> NDArray[np.float64]:
-        """Spread a regular grid of equally probable values of ln D."""
+    def _ln_samples(self, memory: float) -> NDArray[np.float64]:
+        """Spread a regular grid of equally probable values of ln D, moved by a memory."""
         fine = (np.arange(N_WALK) + 0.5) / N_WALK
-        coarse = (np.arange(N_BACK) + 0.5) / N_BACK
+        coarse = (np.arange(N_MEMORY) + 0.5) / N_MEMORY
         walk = np.log(self.slope * self.shape / stats.gamma.ppf(fine, self.shape))
-        back = np.log1p(self.excess * np.maximum(special.ndtri(coarse), 0.0))
-        return (walk[:, None] - back[None, :]).ravel()
+        moved = np.log1p(abs(memory) * np.maximum(special.ndtri(coarse), 0.0))
+        return (walk[:, None] + np.sign(memory) * moved[None, :]).ravel()
