@@ -1,16 +1,17 @@
 import time
 
 import numpy as np
-import pandas as pd
 import pytest
+import trajectory_files as files
 
 from ionscout.config import TransportSettings
-from ionscout.dynamics.store import Trajectory
+from ionscout.errors import TransportError
+from ionscout.trajectory import Trajectory
 from ionscout.transport import analysis, trajectory
+from ionscout.transport.readers import buffer
 
 SETTINGS = TransportSettings()
 CELL = {"material_id": "bundled-x", "engine": "chgnet"}
-KB = 8.617333262e-5
 
 
 def make_trajectory(d_ang2_ps, temperature_k=800.0, n_frames=1000, seed=0):
@@ -31,10 +32,13 @@ def make_trajectory(d_ang2_ps, temperature_k=800.0, n_frames=1000, seed=0):
     )
 
 
-def run(temperature_k, status="finished", reason="", engine="chgnet", production_ps=20.0):
+def run(
+    temperature_k, status="finished", reason="", engine="chgnet", production_ps=20.0, replica=0
+):
     return {
         "material_id": "bundled-x",
         "temperature_k": temperature_k,
+        "replica": replica,
         "status": status,
         "reason": reason,
         "engine": engine,
@@ -51,29 +55,8 @@ def store(monkeypatch):
 
 
 def analyse(runs):
-    return analysis.analyse_material(CELL, runs, store_dir="unused", settings=SETTINGS)
-
-
-def arrhenius_table(verdicts="diffusive", temperatures=(800.0, 1000.0, 1200.0), **columns):
-    kelvin = np.array(temperatures)
-    d = 1e-3 * np.exp(-0.3 / (KB * kelvin))
-    table = pd.DataFrame({"material_id": "bundled-x", "temperature_k": kelvin, "engine": "chgnet"})
-    return table.assign(
-        verdict=verdicts,
-        reason="because",
-        diffusivity_cm2_s=d,
-        diffusivity_low_cm2_s=d / 1.2,
-        diffusivity_high_cm2_s=d * 1.2,
-        diffusivity_upper_bound_cm2_s=1e-6,
-        lithium_density_cm3=2e22,
-        **columns,
-    )
-
-
-def conclude(table, engine="chgnet"):
-    shortlist = pd.DataFrame([{"material_id": "bundled-x", "formula": "Li3N", "engine": engine}])
-    audits = [{"material_id": "bundled-x", "force_mae_ev_ang": 0.1}]
-    return analysis.conductivity_table(shortlist, [table], audits, SETTINGS)
+    rows, msd, _ = analysis.analyse_material(CELL, runs, store_dir="unused", settings=SETTINGS)
+    return rows, msd
 
 
 def test_runs_become_rows_and_curves(store):
@@ -102,7 +85,8 @@ def test_runs_become_rows_and_curves(store):
     assert still["diffusivity_upper_bound_cm2_s"] < 3e-6
     assert moving["lithium_density_cm3"] == pytest.approx(24 / 1000 * 1e24)
     assert (rows["reason"].str.len() > 0).all()
-    assert tuple(msd.columns) == trajectory.MSD_COLUMNS
+    assert tuple(msd.columns) == ("material_id", "replica", *trajectory.MSD_COLUMNS)
+    assert rows["production_ps"].tolist() == [20.0] * 5
     assert set(msd["temperature_k"]) == {800.0, 1000.0}
     assert msd["in_fit"].any()
     assert msd["msd_framework_ang2"].max() < 1
@@ -112,8 +96,7 @@ def test_lennard_jones_says_plumbing(store):
     store["800"] = make_trajectory(0.5)
     rows, _ = analyse([run(800.0, engine="lennard-jones")])
     assert rows["reason"][0].startswith("plumbing")
-    table, _ = conclude(arrhenius_table(), engine="lennard-jones")
-    assert "no physical meaning" in table["reason"][0]
+    assert "no physical meaning" in rows["reason"][0]
 
 
 def test_a_short_run_is_quick_and_unresolved(store):
@@ -166,110 +149,103 @@ def test_the_bound_takes_jumps_as_long_as_sites_are_apart(store, spacing_ang, ju
     assert rows["diffusivity_upper_bound_cm2_s"][0] == pytest.approx(expected, rel=0.01)
 
 
-def test_three_diffusive_temperatures_extrapolate():
-    table, arrhenius = conclude(arrhenius_table())
-    row = table.iloc[0]
-    assert tuple(table.columns) == analysis.CONDUCTIVITY_COLUMNS
-    assert row["verdict"] == "diffusive"
-    assert row["activation_energy_ev"] == pytest.approx(0.3, rel=1e-6)
-    assert row["sigma_300k_low_s_cm"] < row["sigma_300k_s_cm"] < row["sigma_300k_high_s_cm"]
-    assert row["audit_force_mae_ev_ang"] == 0.1
-    line = arrhenius["bundled-x"]["line"]
-    assert min(line["temperature_k"]) == pytest.approx(300)
-    assert len(line["diffusivity_low_cm2_s"]) == len(line["temperature_k"])
+def test_replicas_of_a_temperature_are_told_apart(store):
+    store["800"] = make_trajectory(0.5)
+    rows, msd = analyse([run(800.0), run(900.0, "not_run"), run(800.0, replica=1)])
+    assert rows["replica"].tolist() == [0, 0, 1]
+    assert set(msd["replica"]) == {0, 1}
 
 
-@pytest.mark.parametrize(
-    ("verdicts", "expected", "words"),
-    [
-        (["diffusive", "diffusive", "unresolved"], "unresolved", "2 temperatures"),
-        (["unresolved", "diffusive", "diffusive"], "diffusive", "diffusive at 1000, 1200 K, but"),
-        (["unresolved", "unresolved", "diffusive"], "unresolved", "1 temperature with"),
-        (["unresolved"] * 3, "unresolved", "0 temperatures"),
-        (["non-diffusive"] * 3, "non-diffusive", "ideal crystal"),
-        (["non-diffusive", "unresolved", "unresolved"], "unresolved", "D below 1.0e-06"),
-        (["unresolved", "non-diffusive", "non-diffusive"], "non-diffusive", "at 1200 K (95 %)"),
-        (["unresolved", "non-diffusive", "melted"], "non-diffusive", "at 1000 K (95 %)"),
-        (["non-diffusive", "diffusive", "non-diffusive"], "unresolved", "1 temperature with"),
-        (["melted", "exploded", "not_run"], "unresolved", "800 K melted"),
-        (["diffusive", "melted", "melted"], "melted", "1000, 1200 K"),
-        (["diffusive", "diffusive", "melted"], "diffusive", "left out: 1200 K melted"),
-        (["exploded"] * 3, "exploded", "because"),
-        (["not_run"] * 3, "not_run", "because"),
-    ],
-)
-def test_materials_verdict(verdicts, expected, words):
-    table, arrhenius = conclude(arrhenius_table(verdicts))
-    assert table["verdict"][0] == expected
-    assert words in table["reason"][0]
-    assert np.isnan(table["sigma_300k_s_cm"][0])
-    assert arrhenius["bundled-x"]["line"] is None
+def test_a_run_made_elsewhere_is_read_from_its_files(tmp_path):
+    fractional, cells, positions_ang = files.truth(n_frames=80, changing=False)
+    path = tmp_path / "XDATCAR"
+    path.write_text(files.xdatcar(fractional, cells, headers=False))
+    elsewhere = run(600.0, engine="external") | {
+        "key": None,
+        "files": [str(path)],
+        "reader": {"frame_interval_fs": 50.0},
+    }
+    loaded = analysis._load(elsewhere, "there is no store")
+    assert loaded.frame_interval_fs == 50.0
+    moved = loaded.positions_ang - loaded.positions_ang[0]
+    np.testing.assert_allclose(moved, positions_ang - positions_ang[0], atol=1e-5)
+    rows, _ = analyse([elsewhere, elsewhere | {"files": [str(tmp_path / "gone" / "XDATCAR")]}])
+    assert rows["n_lithium"].tolist()[0] == 4
+    assert "gone" in rows["reason"][1]
 
 
-def test_an_undetermined_conductivity_is_withheld():
-    table = arrhenius_table()
-    table["diffusivity_low_cm2_s"] /= 3
-    table["diffusivity_high_cm2_s"] *= 3
-    found, _ = conclude(table)
-    assert found["verdict"][0] == "diffusive"
-    assert np.isnan(found["sigma_300k_s_cm"][0])
-    assert np.isnan(found["activation_energy_ev"][0])
-    words = "diffusive at 800, 1000, 1200 K, but no conductivity at 300 K: "
-    assert found["reason"][0].startswith(words)
-    assert "not determined" in found["reason"][0] or "not resolved" in found["reason"][0]
+def test_trajectories_of_a_folder():
+    def broken():
+        raise TransportError("XDATCAR: line 9 is not a position")
 
+    def missing():
+        raise FileNotFoundError("no file")
 
-@pytest.mark.parametrize(
-    ("bound_cm2_s", "words"), [(1e-6, "which excludes 1e-4"), (2.9e-6, "does not exclude 1e-4")]
-)
-def test_a_bound_says_whether_it_excludes_a_fast_conductor(bound_cm2_s, words):
-    table = arrhenius_table("non-diffusive", (600.0, 800.0, 1000.0))
-    found, _ = conclude(table.assign(diffusivity_upper_bound_cm2_s=bound_cm2_s))
-    assert "of the ideal crystal, without defects" in found["reason"][0]
-    assert f"{words} S/cm at 300 K with 0.3 eV" in found["reason"][0]
-
-
-LADDER_K = (600.0, 800.0, 1000.0, 1200.0)
-
-
-def test_temperatures_left_out_are_named():
-    found, _ = conclude(arrhenius_table(["unresolved"] + ["diffusive"] * 3, LADDER_K))
-    assert found["sigma_300k_s_cm"][0] > 0
-    assert found["reason"][0].startswith("extrapolated from 3 temperatures")
-    assert "left out: 600 K unresolved" in found["reason"][0]
-
-
-@pytest.mark.parametrize(
-    ("verdict", "kelvin", "bound_cm2_s", "believed"),
-    [
-        ("melted", 900.0, np.nan, False),
-        ("melted", 1200.0, np.nan, False),
-        ("melted", 1300.0, np.nan, True),
-        ("non-diffusive", 600.0, 1e-6, False),
-        ("non-diffusive", 600.0, 3e-6, True),
-    ],
-)
-def test_a_line_is_not_drawn_against_the_other_temperatures(verdict, kelvin, bound_cm2_s, believed):
-    other = arrhenius_table(verdict, (kelvin,)).assign(diffusivity_upper_bound_cm2_s=bound_cm2_s)
-    found, arrhenius = conclude(pd.concat([arrhenius_table(), other]))
-    assert found["verdict"][0] == "diffusive"
-    assert (found["sigma_300k_s_cm"][0] > 0) == believed
-    assert (arrhenius["bundled-x"]["line"] is not None) == believed
-    assert f"{kelvin:g} K" in found["reason"][0]
-
-
-def test_best_comes_first():
-    names = ["slow", "fast", "still", "open", "moving"]
-    shortlist = pd.DataFrame({"material_id": names, "formula": "Li", "engine": "chgnet"})
-    slow = arrhenius_table().assign(material_id="slow")
-    d = [name for name in slow if name.startswith("diffusivity")]
-    slow[d] /= 10
-    tables = [
-        slow,
-        arrhenius_table().assign(material_id="fast"),
-        arrhenius_table("non-diffusive").assign(material_id="still"),
-        arrhenius_table("unresolved").assign(material_id="open"),
-        arrhenius_table(["unresolved", "diffusive", "diffusive"]).assign(material_id="moving"),
+    runs = [
+        ("a", 0, None, "external", lambda: make_trajectory(0.5, 700.0)),
+        ("a", 0, 650.0, "external", lambda: make_trajectory(0.5, 700.0)),
+        ("a", 0, None, "external", lambda: make_trajectory(0.5, None)),
+        ("b", 0, 800.0, "external", broken),
+        ("b", 1, 800.0, "external", missing),
     ]
-    table, _ = analysis.conductivity_table(shortlist, tables, [], SETTINGS)
-    assert table["material_id"].tolist() == ["fast", "slow", "moving", "open", "still"]
+    rows, msd, density = analysis.analyse_trajectories(iter(runs), SETTINGS)
+    assert rows["verdict"].tolist() == ["diffusive"] * 2 + ["unresolved"] * 3
+    assert rows["temperature_k"].tolist()[:2] == [700.0, 650.0]
+    assert np.isnan(rows["temperature_k"][2])
+    assert "give temperature_k" in rows["reason"][2]
+    assert rows["reason"][3] == "XDATCAR: line 9 is not a position"
+    assert rows["reason"][4] == "no file"
+    assert set(msd["material_id"]) == {"a"}
+    assert sorted(set(msd["temperature_k"])) == [650.0, 700.0]
+    assert set(density["temperature_k"]) == {700.0}
+    conductivity, lines = analysis.conclude_runs(rows, SETTINGS)
+    assert conductivity["material_id"].tolist() == ["a", "b"]
+    assert lines["b"]["line"] is None
+
+
+def test_what_a_diffusive_run_tells(store):
+    store["800"] = make_trajectory(0.5, n_frames=3000)
+    rows, msd, density = analysis.analyse_material(
+        CELL, [run(800.0, production_ps=60.0)], store_dir="unused", settings=SETTINGS
+    )
+    row = rows.iloc[0]
+    axes = [row[f"diffusivity_{axis}_cm2_s"] for axis in ("xx", "yy", "zz")]
+    assert np.mean(axes) == pytest.approx(row["diffusivity_cm2_s"])
+    assert np.exp(row["ln_diffusivity_mean"]) == pytest.approx(row["diffusivity_cm2_s"], rel=0.1)
+    # n e^2 D / kT with 24 ions in 10 angstrom cubed at 800 K
+    unit = 24e21 * 1.602177e-19**2 / (1.380649e-23 * 800)
+    assert row["sigma_high_s_cm"] == pytest.approx(unit * row["diffusivity_high_cm2_s"], rel=1e-5)
+    assert row["sigma_collective_s_cm"] == pytest.approx(
+        row["sigma_s_cm"] / row["haven_ratio"], rel=1e-9
+    )
+    assert row["haven_ratio_low"] < 1 < row["haven_ratio_high"]
+    assert row["collective_diffusivity_cm2_s"] * row["haven_ratio"] == pytest.approx(
+        row["diffusivity_cm2_s"]
+    )
+    fit = msd[msd["in_fit"]]
+    assert (fit["fit_low_ang2"] <= fit["fit_ang2"]).all()
+    assert (fit["fit_ang2"] <= fit["fit_high_ang2"]).all()
+    assert abs(fit["fit_ang2"] / fit["msd_li_ang2"] - 1).max() < 0.2
+    assert msd.loc[~msd["in_fit"], "fit_ang2"].isna().all()
+    assert 0.7 < fit["exponent"].median() < 1.3
+    # the cell is a cube of 10 angstrom with 24 lithium
+    assert density["lithium_ang2"].mean() == pytest.approx(24 / 100)
+    assert 9.8 < density["x_ang"].max() < 10
+
+
+def test_a_scratch_file_gives_the_same_row(store, monkeypatch):
+    store["800"] = make_trajectory(0.5)
+    in_memory, *_ = analyse([run(800.0)])
+    monkeypatch.setattr(buffer, "MEMORY_BYTES", 1000)
+    mapped, *_ = analyse([run(800.0)])
+    numbers = mapped.select_dtypes(float).columns
+    np.testing.assert_allclose(mapped[numbers], in_memory[numbers], rtol=1e-3)
+
+
+def test_no_runs_make_empty_tables():
+    rows, msd, density = analysis.analyse_trajectories([], SETTINGS)
+    assert tuple(density.columns) == analysis.DENSITY_TABLE_COLUMNS
+    assert rows.empty
+    assert tuple(rows.columns) == analysis.DIFFUSIVITY_COLUMNS
+    assert tuple(msd.columns) == analysis.MSD_TABLE_COLUMNS
+    assert analysis.conclude_runs(rows, SETTINGS)[0].empty
