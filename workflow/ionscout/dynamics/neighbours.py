@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from ase.data import covalent_radii
 from pymatgen.optimization.neighbors import find_points_in_spheres
 
 OVERLAP_FRACTION = 0.4
+SKIN_ANG = 0.6
 
 
 @dataclass(frozen=True)
@@ -68,6 +69,60 @@ def find_pairs(positions_ang: np.ndarray, cell_ang: np.ndarray, cutoff_ang: floa
     ahead = (x > 0) | ((x == 0) & ((y > 0) | ((y == 0) & (z > 0))))
     once = (first < second) | ((first == second) & ahead)
     return Pairs(first, second, image, distance).select(once)
+
+
+class PairList:
+    """Pairs of atoms within a distance, for positions that change little by little.
+
+    Pairs within a skin beyond the cutoff are kept until an atom has moved half the
+    skin or the cell has changed. They are sorted by atoms and image, not in the order
+    in which they were found, so that the result depends on the positions asked for
+    alone, not on when the list was made.
+
+    Parameters
+    ----------
+    cutoff_ang : float
+    skin_ang : float
+        0 searches anew at each call.
+    """
+
+    def __init__(self, cutoff_ang: float, skin_ang: float = SKIN_ANG):
+        self.cutoff_ang, self.skin_ang = cutoff_ang, skin_ang
+        self._pairs: Pairs | None = None
+
+    def rebuild(self) -> None:
+        """Forget the pairs."""
+        self._pairs = None
+
+    def candidates(self, positions_ang: np.ndarray, cell_ang: np.ndarray) -> Pairs:
+        """Return all pairs within the cutoff and some beyond; their distances are old ones."""
+        if self._pairs is None or self._is_stale(positions_ang, cell_ang):
+            pairs = find_pairs(positions_ang, cell_ang, self.cutoff_ang + self.skin_ang)
+            self._pairs = pairs.select(np.lexsort((*pairs.image.T, pairs.second, pairs.first)))
+            self._positions_ang, self._cell_ang = positions_ang.copy(), cell_ang.copy()
+        return self._pairs
+
+    def find(self, positions_ang: np.ndarray, cell_ang: np.ndarray) -> Pairs:
+        """Find all pairs of atoms not farther apart than the cutoff.
+
+        Parameters
+        ----------
+        positions_ang : ndarray, shape (n_atoms, 3)
+            Cartesian coordinates; they need not lie in the cell.
+        cell_ang : ndarray, shape (3, 3)
+            Lattice vectors in rows; periodic in all three.
+        """
+        pairs = self.candidates(positions_ang, cell_ang)
+        distance = np.linalg.norm(pairs.vectors_ang(positions_ang, cell_ang), axis=1)
+        return replace(pairs, distance_ang=distance).select(distance <= self.cutoff_ang)
+
+    def _is_stale(self, positions_ang: np.ndarray, cell_ang: np.ndarray) -> bool:
+        if len(positions_ang) != len(self._positions_ang):
+            return True
+        if not np.array_equal(cell_ang, self._cell_ang):
+            return True
+        moved_ang = np.linalg.norm(positions_ang - self._positions_ang, axis=1)
+        return not (moved_ang < self.skin_ang / 2).all()
 
 
 def find_overlap(

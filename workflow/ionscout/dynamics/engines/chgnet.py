@@ -14,11 +14,12 @@ from ase.calculators.calculator import Calculator, all_changes
 from ase.stress import full_3x3_to_voigt_6_stress
 from chgnet.model.model import CHGNet
 
-from ionscout.dynamics.engines.chgnet_network import Graph, TrimmedNetwork
-from ionscout.dynamics.neighbours import Pairs, find_pairs
+from ionscout.dynamics.engines.chgnet_graph import Graph, build_graph
+from ionscout.dynamics.engines.chgnet_network import TrimmedNetwork
+from ionscout.dynamics.neighbours import PairList, Pairs
 from ionscout.errors import DynamicsError
 
-PATH_VERSION = 1
+PATH_VERSION = 2
 
 
 @functools.cache
@@ -49,6 +50,11 @@ class TrimmedChgnet(Calculator):
         super().__init__()
         torch.set_num_threads(threads)
         self._network = _load_network()
+        self._pairs = PairList(self._network.model.graph_converter.atom_graph_cutoff)
+
+    def rebuild(self) -> None:
+        """Forget the list of bonds."""
+        self._pairs.rebuild()
 
     def calculate(
         self,
@@ -65,9 +71,8 @@ class TrimmedChgnet(Calculator):
         """
         super().calculate(atoms, properties, system_changes)
         positions, cell = self.atoms.positions, self.atoms.cell.array
-        converter = self._network.model.graph_converter
-        pairs = find_pairs(positions, cell, converter.atom_graph_cutoff)
-        graph, pairs = build_graph(pairs, short_ang=converter.bond_graph_cutoff)
+        short_ang = self._network.model.graph_converter.bond_graph_cutoff
+        graph, pairs = build_graph(self._pairs.find(positions, cell), short_ang=short_ang)
         vectors = pairs.vectors_ang(positions, cell)
         energy, slope = self._differentiate(self.atoms.numbers, vectors, graph)
         if not np.isfinite(energy):
@@ -87,46 +92,6 @@ class TrimmedChgnet(Calculator):
         energy = self._network(torch.as_tensor(numbers), leaf, graph)
         (slope,) = torch.autograd.grad(energy, leaf)
         return energy.item(), slope.numpy().astype(float)
-
-
-def build_graph(pairs: Pairs, *, short_ang: float) -> tuple[Graph, Pairs]:
-    """Build CHGNet's atom and bond graphs.
-
-    Parameters
-    ----------
-    pairs : Pairs
-        All bonds of the atom graph.
-    short_ang : float
-        Length up to which a bond belongs to the bond graph, in angstrom.
-
-    Returns
-    -------
-    graph : Graph
-    pairs : Pairs
-        The bonds in the graph's order, the short ones first.
-    """
-    is_long = pairs.distance_ang > short_ang
-    pairs = pairs.select(np.argsort(is_long, kind="stable"))
-    n_short = int(np.count_nonzero(~is_long))
-    ends = np.concatenate([pairs.first[:n_short], pairs.second[:n_short]])
-    by_atom = np.argsort(ends, kind="stable")
-    last_at_atom = np.searchsorted(ends[by_atom], ends[by_atom], side="right")
-    n_following = last_at_atom - np.arange(len(ends)) - 1
-    left = np.repeat(np.arange(len(ends)), n_following)
-    rank = np.arange(len(left)) - np.repeat(np.cumsum(n_following) - n_following, n_following)
-    start, end = by_atom[left], by_atom[left + 1 + rank]
-    same_sense = (start < n_short) == (end < n_short)
-    bond_start, bond_end = start % max(n_short, 1), end % max(n_short, 1)
-    graph = Graph(
-        n_short=n_short,
-        first=torch.as_tensor(pairs.first),
-        second=torch.as_tensor(pairs.second),
-        apex=torch.as_tensor(np.tile(ends[start], 2)),
-        bond_from=torch.as_tensor(np.concatenate([bond_start, bond_end])),
-        bond_to=torch.as_tensor(np.concatenate([bond_end, bond_start])),
-        sign=torch.as_tensor(np.where(same_sense, 1, -1), dtype=torch.float32),
-    )
-    return graph, pairs
 
 
 def _sum_forces(pairs: Pairs, slope: np.ndarray, *, n_atoms: int) -> np.ndarray:

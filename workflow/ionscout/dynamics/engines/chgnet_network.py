@@ -9,7 +9,10 @@ differs is the way to the result:
 - each linear layer over concatenated features [x, y, z] is applied as
   x W_x + y W_y + z W_z, before the features are gathered onto bonds and angles;
 - a bond outside the bond graph keeps its features through all bond convolutions;
-- an angle and its mirror image share their basis;
+- an angle and its mirror image share their basis, and their features until the first
+  update of the angles tells them apart;
+- messages go from gathering to sum in blocks that stay in the processor's cache, and
+  their derivative is written by hand;
 - bond lengths, angles and their bases are in double precision, for there single
   precision loses most: the forces are nearer to the exact ones than stock's;
 - the last angle update, whose result nobody reads, is left out, and so are the
@@ -18,81 +21,13 @@ differs is the way to the result:
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import torch
 from chgnet.model.model import CHGNet
 from torch import Tensor, nn
-from torch.nn import functional as F
 
-WIDTH = 64
-
-
-@dataclass(frozen=True)
-class Graph:
-    """Bonds and angles of a crystal, each bond once, short bonds first.
-
-    Every angle appears twice: row k + n_angles / 2 is row k with its two bonds
-    exchanged.
-
-    Attributes
-    ----------
-    n_short : int
-        Number of bonds in the bond graph.
-    first, second : Tensor of int, shape (n_bonds,)
-        Atoms of each bond.
-    apex : Tensor of int, shape (n_angles,)
-        Atom at each angle's apex.
-    bond_from, bond_to : Tensor of int, shape (n_angles,)
-        The two bonds of each angle.
-    sign : Tensor, shape (n_angles / 2,)
-        -1 where just one of the angle's bonds ends, rather than starts, at the apex.
-    """
-
-    n_short: int
-    first: Tensor
-    second: Tensor
-    apex: Tensor
-    bond_from: Tensor
-    bond_to: Tensor
-    sign: Tensor
-
-
-class GatedLayer(nn.Module):
-    """A gated perceptron over several sources, its first linear layer split by source.
-
-    Parameters
-    ----------
-    gated : chgnet.model.functions.GatedMLP
-    n_sources : int
-        Number of feature vectors of width 64 that the original concatenates.
-    """
-
-    def __init__(self, gated: nn.Module, n_sources: int):
-        super().__init__()
-        core, gate = (
-            [layer for layer in branch.layers if isinstance(layer, nn.Linear)]
-            for branch in (gated.mlp_core, gated.mlp_gate)
-        )
-        first = torch.cat([core[0].weight, gate[0].weight])
-        self.weights = [
-            block.T.contiguous() for block in first.detach().split(WIDTH, dim=1)[:n_sources]
-        ]
-        self.bias = torch.cat([core[0].bias, gate[0].bias]).detach()
-        self.second = (core[1], gate[1]) if len(core) == 2 else None
-        self.norms = (gated.bn1, gated.bn2)
-
-    def project(self, source: int, features: Tensor) -> Tensor:
-        """Return what one source adds to the first layer, shape (n, 128)."""
-        return features @ self.weights[source]
-
-    def finish(self, first: Tensor) -> Tensor:
-        """Return the gated output, shape (n, 64), from the sum of the projections."""
-        core, gate = first.split(WIDTH, dim=1)
-        if self.second is not None:
-            core, gate = F.silu(first).split(WIDTH, dim=1)
-            core, gate = self.second[0](core), self.second[1](gate)
-        return F.silu(self.norms[0](core)) * torch.sigmoid(self.norms[1](gate))
+from ionscout.dynamics.engines.chgnet_basis import expand_cosines, expand_lengths
+from ionscout.dynamics.engines.chgnet_graph import Graph, Rows
+from ionscout.dynamics.engines.chgnet_messages import WIDTH, GatedLayer
 
 
 class TrimmedNetwork(nn.Module):
@@ -122,60 +57,59 @@ class TrimmedNetwork(nn.Module):
             From each bond's first to its second atom.
         graph : Graph
         """
-        model, short = self.model, slice(graph.n_short)
+        model, n_short = self.model, graph.n_short
         lengths = vectors_ang.norm(dim=1)
-        basis = model.bond_basis_expansion.rbf_expansion_ag(lengths).float()
-        basis_short = model.bond_basis_expansion.rbf_expansion_bg(lengths[short]).float()
+        expansions = model.bond_basis_expansion
+        basis = expand_lengths(lengths, expansions.rbf_expansion_ag)
+        basis_short = expand_lengths(lengths[:n_short], expansions.rbf_expansion_bg)
         atoms = model.atom_embedding(atomic_numbers - 1)
-        bonds = model.bond_embedding(basis)
-        bonds, long_bonds = bonds[short], bonds[graph.n_short :]
+        bonds = model.bond_embedding(basis[:n_short])
         weights = model.bond_weights_ag(basis)
         weights_short = model.bond_weights_bg(basis_short)
-        has_angles = len(graph.apex) > 0
+        has_angles = len(graph.pair) > 0
         if has_angles:
-            angles = self._embed_angles(vectors_ang[short] / lengths[short, None], graph)
+            directions = vectors_ang[:n_short] / lengths[:n_short, None]
+            angles = Angles(self._expand_angles(directions, graph), model.angle_embedding, graph)
 
-        n_rounds = len(self.bond_layers)
+        atom_rows, n_rounds = graph.atom_rows(), len(self.bond_layers)
         for index in range(n_rounds):
-            atoms = self._convolve_atoms(
-                index, atoms, torch.cat([bonds, long_bonds]), weights, graph
-            )
+            atoms = self._convolve_atoms(index, atoms, bonds, basis[n_short:], weights, atom_rows)
             if has_angles:
                 bonds = self._convolve_bonds(index, atoms, bonds, weights_short, angles, graph)
                 if index < n_rounds - 1:
-                    angles = self._update_angles(index, atoms, bonds, angles, graph)
-        atoms = self._convolve_atoms(
-            n_rounds, atoms, torch.cat([bonds, long_bonds]), weights, graph
-        )
+                    self._update_angles(index, atoms, bonds, angles, graph)
+        atoms = self._convolve_atoms(n_rounds, atoms, bonds, basis[n_short:], weights, atom_rows)
         site_energies = model.mlp(model.readout_norm(atoms))
         return site_energies.double().sum() + self.reference_ev[atomic_numbers - 1].sum()
 
-    def _embed_angles(self, directions: Tensor, graph: Graph) -> Tensor:
-        """Return the angles' first features, shape (n_angles, 64)."""
-        half = len(graph.sign)
-        start = directions.index_select(0, graph.bond_from[:half])
-        end = directions.index_select(0, graph.bond_to[:half])
-        basis = self.model.angle_basis_expansion(start * graph.sign[:, None], end)
-        features = self.model.angle_embedding(basis.float())
-        return torch.cat([features, features])
+    def _expand_angles(self, directions: Tensor, graph: Graph) -> Tensor:
+        """Return the basis of each angle, shape (n_angles, 31)."""
+        directed = torch.cat([directions, -directions])
+        start = directed.index_select(0, graph.pair_from)
+        end = directed.index_select(0, graph.pair_to)
+        expansion = self.model.angle_basis_expansion.fourier_expansion
+        return expand_cosines((start * end).sum(dim=1), expansion)
 
     def _convolve_atoms(
-        self, index: int, atoms: Tensor, bonds: Tensor, weights: Tensor, graph: Graph
+        self,
+        index: int,
+        atoms: Tensor,
+        bonds: Tensor,
+        long_basis: Tensor,
+        weights: Tensor,
+        rows: Rows,
     ) -> Tensor:
         """Update the atoms from their bonds, both ways."""
         layer = self.atom_layers[index]
-        at_centre, at_neighbour = layer.project(0, atoms), layer.project(2, atoms)
-        on_bond = layer.project(1, bonds) + layer.bias
-        start, end = graph.first, graph.second
-        first = torch.cat(
-            [
-                at_centre.index_select(0, start) + at_neighbour.index_select(0, end) + on_bond,
-                at_centre.index_select(0, end) + at_neighbour.index_select(0, start) + on_bond,
-            ]
+        embed_and_project = self.model.bond_embedding.weight.T @ layer.weights[1]
+        total = layer.send(
+            layer.project(0, atoms) + layer.bias,
+            layer.project(2, atoms),
+            torch.cat([layer.project(1, bonds), long_basis @ embed_and_project]),
+            weights,
+            rows,
+            len(atoms),
         )
-        forward, backward = layer.finish(first).split(len(bonds))
-        total = torch.zeros_like(atoms)
-        total = total.index_add(0, start, forward * weights).index_add(0, end, backward * weights)
         return self.model.atom_conv_layers[index].mlp_out(total) + atoms
 
     def _convolve_bonds(
@@ -184,29 +118,63 @@ class TrimmedNetwork(nn.Module):
         atoms: Tensor,
         bonds: Tensor,
         weights: Tensor,
-        angles: Tensor,
+        angles: Angles,
         graph: Graph,
     ) -> Tensor:
         """Update the short bonds from their angles."""
-        update = self._over_angles(self.bond_layers[index], atoms, bonds, angles, graph)
-        update = update * weights.index_select(0, graph.bond_from)
-        update = update * weights.index_select(0, graph.bond_to)
-        total = torch.zeros_like(bonds).index_add(0, graph.bond_from, update)
-        return self.model.bond_conv_layers[index].mlp_out(total) + bonds
+        layer = self.bond_layers[index]
+        tables = *_project_ends(layer, atoms, bonds, graph), angles.project(layer)
+        total = layer.send(*tables, weights, graph.bond_rows(angles.link), len(bonds))
+        # The weight of the bond that gathers is common to all its messages.
+        return self.model.bond_conv_layers[index].mlp_out(total * weights) + bonds
 
     def _update_angles(
-        self, index: int, atoms: Tensor, bonds: Tensor, angles: Tensor, graph: Graph
-    ) -> Tensor:
+        self, index: int, atoms: Tensor, bonds: Tensor, angles: Angles, graph: Graph
+    ) -> None:
         """Update the angles from their atoms and bonds."""
-        return self._over_angles(self.angle_layers[index], atoms, bonds, angles, graph) + angles
+        layer = self.angle_layers[index]
+        tables = *_project_ends(layer, atoms, bonds, graph), angles.project(layer)
+        rows = graph.angle_rows(angles.link)
+        angles.add(layer.send(*tables, torch.ones(1, WIDTH), rows, len(rows)))
 
-    @staticmethod
-    def _over_angles(
-        layer: GatedLayer, atoms: Tensor, bonds: Tensor, angles: Tensor, graph: Graph
-    ) -> Tensor:
-        """Apply a gated layer to both bonds, the angle and the apex, on each angle."""
-        first = layer.project(2, angles) + layer.bias
-        first = first + layer.project(0, bonds).index_select(0, graph.bond_from)
-        first = first + layer.project(1, bonds).index_select(0, graph.bond_to)
-        first = first + layer.project(3, atoms).index_select(0, graph.apex)
-        return layer.finish(first)
+
+class Angles:
+    """Features of the angles: at first one an angle, then one for each of its two rows.
+
+    Parameters
+    ----------
+    basis : Tensor, shape (n_angles, 31)
+    embedding : nn.Linear
+    graph : Graph
+
+    Attributes
+    ----------
+    link : Tensor of int, shape (2 * n_angles,), or None
+        The row's angle, as long as both rows of an angle are equal.
+    """
+
+    def __init__(self, basis: Tensor, embedding: nn.Linear, graph: Graph):
+        self._basis, self._embedding = basis, embedding
+        self.link, self._features = graph.pair, None
+
+    def project(self, layer: GatedLayer) -> Tensor:
+        """Return what the angles add to a first layer, or the features that it projects."""
+        if self.link is None:
+            return self._features
+        return self._basis @ (self._embedding.weight.T @ layer.weights[2])
+
+    def add(self, update: Tensor) -> None:
+        """Add an update of each row, shape (2 * n_angles, 64)."""
+        if self.link is not None:
+            self._features = self._embedding(self._basis).index_select(0, self.link)
+            self.link = None
+        self._features = self._features + update
+
+
+def _project_ends(
+    layer: GatedLayer, atoms: Tensor, bonds: Tensor, graph: Graph
+) -> tuple[Tensor, Tensor]:
+    """Return the first layer's tables of first bonds and of second, directed bonds."""
+    at_apex = layer.project(3, atoms).index_select(0, graph.apex)
+    second = layer.project(1, bonds)
+    return layer.project(0, bonds) + layer.bias, torch.cat([second, second]) + at_apex

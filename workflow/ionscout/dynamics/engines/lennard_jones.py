@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import numba
 import numpy as np
 from ase import Atoms
 from ase.calculators.calculator import Calculator, all_changes
 from ase.stress import full_3x3_to_voigt_6_stress
 
-from ionscout.dynamics.neighbours import find_pairs
+from ionscout.dynamics.neighbours import PairList, find_pairs
 from ionscout.errors import DynamicsError
 
 WELL_DEPTH_EV = 0.2
@@ -17,7 +18,7 @@ FARTHEST_ANG = 30.0
 
 def describe_version() -> str:
     """Return the version of the potential."""
-    return "ionscout lennard-jones 1 (plumbing only)"
+    return "ionscout lennard-jones 2 (plumbing only)"
 
 
 class LennardJones(Calculator):
@@ -39,6 +40,7 @@ class LennardJones(Calculator):
         super().__init__()
         self._species, kinds = np.unique(reference.numbers, return_inverse=True)
         self._minimum_ang = _shortest_distances(reference, kinds, len(self._species))
+        self._pairs = PairList(CUTOFF_IN_MINIMA * self._minimum_ang.max())
 
     def calculate(
         self,
@@ -49,24 +51,21 @@ class LennardJones(Calculator):
         """Compute energy, forces and stress."""
         super().calculate(atoms, properties, system_changes)
         positions, cell = self.atoms.positions, self.atoms.cell.array
+        pairs = self._pairs.candidates(positions, cell)
         kinds = np.searchsorted(self._species, self.atoms.numbers)
-        pairs = find_pairs(positions, cell, CUTOFF_IN_MINIMA * self._minimum_ang.max())
         minimum = self._minimum_ang[kinds[pairs.first], kinds[pairs.second]]
-        inside = pairs.distance_ang < CUTOFF_IN_MINIMA * minimum
-        pairs, minimum = pairs.select(inside), minimum[inside]
-        energies, slopes = _shifted_force(pairs.distance_ang, minimum)
-        vectors = pairs.vectors_ang(positions, cell)
-        pulls = vectors * (slopes / pairs.distance_ang)[:, None]
-        forces = np.zeros_like(positions)
-        np.add.at(forces, pairs.first, pulls)
-        np.subtract.at(forces, pairs.second, pulls)
-        energy = float(energies.sum())
+        shifts = pairs.image @ cell
+        energy, forces, virial = _sum_pairs(positions, pairs.first, pairs.second, shifts, minimum)
         self.results = {
             "energy": energy,
             "free_energy": energy,
             "forces": forces,
-            "stress": full_3x3_to_voigt_6_stress(vectors.T @ pulls / self.atoms.get_volume()),
+            "stress": full_3x3_to_voigt_6_stress(virial / self.atoms.get_volume()),
         }
+
+    def rebuild(self) -> None:
+        """Forget the list of pairs."""
+        self._pairs.rebuild()
 
 
 def _shortest_distances(atoms: Atoms, kinds: np.ndarray, n_kinds: int) -> np.ndarray:
@@ -84,14 +83,32 @@ def _shortest_distances(atoms: Atoms, kinds: np.ndarray, n_kinds: int) -> np.nda
     raise DynamicsError(f"lennard-jones: two species are farther apart than {FARTHEST_ANG:g} A")
 
 
-def _shifted_force(r: np.ndarray, minimum: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return pair energies in eV and their slopes in eV/angstrom."""
-    edge = CUTOFF_IN_MINIMA * minimum
-    energy, slope = _plain(r, minimum)
-    edge_energy, edge_slope = _plain(edge, minimum)
-    return energy - edge_energy - (r - edge) * edge_slope, slope - edge_slope
+@numba.njit(cache=True, error_model="numpy")
+def _sum_pairs(positions, first, second, shifts, minimum):
+    """Return energy in eV, forces in eV/angstrom, shape (n_atoms, 3), and virial in eV."""
+    energy, forces, virial = 0.0, np.zeros_like(positions), np.zeros((3, 3))
+    vector = np.empty(3)
+    for k in range(len(first)):
+        i, j = first[k], second[k]
+        for x in range(3):
+            vector[x] = positions[j, x] + shifts[k, x] - positions[i, x]
+        r = np.sqrt(vector[0] ** 2 + vector[1] ** 2 + vector[2] ** 2)
+        edge = CUTOFF_IN_MINIMA * minimum[k]
+        if r < edge:
+            pair_energy, slope = _plain(r, minimum[k])
+            edge_energy, edge_slope = _plain(edge, minimum[k])
+            energy += pair_energy - edge_energy - (r - edge) * edge_slope
+            for x in range(3):
+                pull = (slope - edge_slope) * vector[x] / r
+                forces[i, x] += pull
+                forces[j, x] -= pull
+                for y in range(3):
+                    virial[x, y] += pull * vector[y]
+    return energy, forces, virial
 
 
-def _plain(r: np.ndarray, minimum: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+@numba.njit(cache=True, error_model="numpy")
+def _plain(r, minimum):
+    """Return a pair's energy in eV and its slope in eV/angstrom, without the shift."""
     x = (minimum / r) ** 6
     return WELL_DEPTH_EV * (x * x - 2 * x), 12 * WELL_DEPTH_EV * (x - x * x) / r
