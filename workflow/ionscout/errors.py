@@ -1,5 +1,9 @@
 """The errors that Ionscout raises for its users: each message is one clear line."""
 
+import errno
+
+CANNOT_WRITE = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM)
+
 
 class IonscoutError(Exception):
     """Base of all errors that a user can do something about."""
@@ -43,6 +47,14 @@ class ScreeningError(IonscoutError):
 
 class DynamicsError(IonscoutError):
     """A molecular dynamics run, or its preparation, cannot go on."""
+
+
+class StoreError(IonscoutError):
+    """The store of trajectories cannot be written: nothing is wrong with the run."""
+
+
+class PausedError(IonscoutError):
+    """A run was told to stop; it goes on when it is run again."""
 
 
 class TransportError(IonscoutError):

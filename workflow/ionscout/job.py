@@ -8,7 +8,7 @@ import signal
 import sys
 from pathlib import Path
 
-from ionscout.errors import IonscoutError
+from ionscout.errors import CANNOT_WRITE, IonscoutError
 
 PR_SET_PDEATHSIG = 1
 
@@ -27,7 +27,8 @@ def start_job(log_path: str, name: str) -> logging.Logger:
     -------
     Logger
         Writes to the log file and to the terminal. Warnings go to the file
-        alone; an `IonscoutError` that ends the script is logged as one line.
+        alone; an `IonscoutError`, or a full or read-only disk, that ends the script is
+        logged as one line.
     """
     end_with_parent()
     Path(log_path).parent.mkdir(parents=True, exist_ok=True)
@@ -43,6 +44,8 @@ def start_job(log_path: str, name: str) -> logging.Logger:
     def log_end(kind, error, traceback):
         if issubclass(kind, IonscoutError):
             logger.error("%s", error)
+        elif isinstance(error, OSError) and error.errno in CANNOT_WRITE:
+            logger.error("%s; mend that and run again", error)
         else:
             logger.critical("unexpected %s", kind.__name__, exc_info=(kind, error, traceback))
 

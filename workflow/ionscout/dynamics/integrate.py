@@ -24,19 +24,29 @@ class ExplodedError(DynamicsError):
     """The simulated crystal has come apart."""
 
 
-@dataclass
+@dataclass(frozen=True)
 class State:
-    """All that the next step depends on, but for the random numbers.
+    """All that the next step depends on, but for the forces and the random numbers.
 
     Attributes
     ----------
     positions_ang : ndarray, shape (n_atoms, 3)
         Never wrapped into the cell.
     velocities_ang_fs : ndarray, shape (n_atoms, 3)
+    heat_ev : float
+        Kinetic energy that the thermostat has put in so far. Total energy less heat is
+        conserved by an exact integrator (Bussi, Donadio and Parrinello, J. Chem. Phys.
+        126, 014101 (2007), doi:10.1063/1.2408420).
     """
 
     positions_ang: np.ndarray
     velocities_ang_fs: np.ndarray
+    heat_ev: float = 0.0
+
+
+def kinetic_energy_ev(masses_u: np.ndarray, velocities_ang_fs: np.ndarray) -> float:
+    """Return the kinetic energy in eV of masses, shape (n_atoms, 1), in u."""
+    return 0.5 * EV_PER_KINETIC * float((masses_u * velocities_ang_fs**2).sum())
 
 
 @dataclass(frozen=True)
@@ -74,13 +84,9 @@ class Bath:
         drift = (self.masses_u * velocities_ang_fs).sum(axis=0) / self.masses_u.sum()
         return velocities_ang_fs - drift
 
-    def kinetic_energy_ev(self, velocities_ang_fs: np.ndarray) -> float:
-        """Return the kinetic energy in eV."""
-        return 0.5 * EV_PER_KINETIC * float((self.masses_u * velocities_ang_fs**2).sum())
-
     def kinetic_temperature_k(self, velocities_ang_fs: np.ndarray) -> float:
         """Return the kinetic temperature in kelvin."""
-        energy_ev = self.kinetic_energy_ev(velocities_ang_fs)
+        energy_ev = kinetic_energy_ev(self.masses_u, velocities_ang_fs)
         return 2 * energy_ev / (self.degrees_of_freedom * units.kB)
 
 
@@ -136,7 +142,7 @@ def velocity_rescaling(bath: Bath, *, time_ps: float, timestep_fs: float) -> The
     def apply(velocities_ang_fs: np.ndarray) -> np.ndarray:
         one = bath.random.standard_normal()
         others = bath.random.chisquare(n - 1)
-        fed = (1 - kept) * target_ev / bath.kinetic_energy_ev(velocities_ang_fs)
+        fed = (1 - kept) * target_ev / kinetic_energy_ev(bath.masses_u, velocities_ang_fs)
         scale = kept + fed * (one**2 + others) + 2 * one * np.sqrt(kept * fed)
         return bath.stop_drift(np.sqrt(scale) * velocities_ang_fs)
 
@@ -185,5 +191,7 @@ def advance(
         raise ExplodedError(f"exploded: an atom moves over {LONGEST_MOVE_ANG} A in one step")
     positions = state.positions_ang + move
     energy_ev, forces_ev_ang = evaluate(positions)
-    velocities = thermostat(velocities + half_kick * forces_ev_ang)
-    return State(positions, velocities), energy_ev, forces_ev_ang
+    velocities = velocities + half_kick * forces_ev_ang
+    heated = thermostat(velocities)
+    heat_ev = kinetic_energy_ev(masses_u, heated) - kinetic_energy_ev(masses_u, velocities)
+    return State(positions, heated, state.heat_ev + heat_ev), energy_ev, forces_ev_ang

@@ -1,9 +1,11 @@
 """The store of trajectories: whole segments under a key, each written at once.
 
 A run is a folder `<store>/<key>/` with `meta.json` (what the key stands for),
-`equilibration_0000.npz`, ... and `segment_0000.npz`, ... (production). Every
-segment holds its frames and the state at its end, so that frames and restart
-never disagree; a damaged one is noticed by its checksums and computed again.
+`expansion_0000.npz`, ... (where the lattice may expand), `equilibration_0000.npz`, ...
+and `segment_0000.npz`, ... (production). Every segment holds its frames and the state at
+its end, so that frames and restart never disagree; a damaged one is noticed by its
+checksums and computed again. A run that was told to stop leaves the frames of its open
+segment in `open_<phase>_<index>.npz`.
 """
 
 from __future__ import annotations
@@ -19,12 +21,14 @@ import zipfile
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import numpy as np
 
-from ionscout.errors import DynamicsError
+from ionscout.errors import DynamicsError, StoreError
+from ionscout.trajectory import Trajectory
 
+EXPANSION = "expansion"
 EQUILIBRATION = "equilibration"
 PRODUCTION = "segment"
 
@@ -39,10 +43,16 @@ class Segment:
     ----------
     positions_ang : ndarray of float32, shape (n_frames, n_atoms, 3)
         Unwrapped Cartesian coordinates.
-    kinetic_temperature_k : ndarray, shape (n_frames,)
-    potential_energy_ev : ndarray, shape (n_frames,)
-    end_positions_ang, end_velocities_ang_fs : ndarray, shape (n_atoms, 3)
+    kinetic_temperature_k, potential_energy_ev : ndarray, shape (n_frames,)
+    conserved_energy_ev : ndarray, shape (n_frames,)
+        Total energy less the heat from the thermostat.
+    pressure_gpa : ndarray, shape (n_frames,)
+        NaN where the engine gives no stress.
+    scale : ndarray, shape (n_frames,)
+        Length of the lattice vectors over those of the prepared cell.
+    end_positions_ang, end_velocities_ang_fs, end_forces_ev_ang : ndarray, shape (n_atoms, 3)
         The state after the last step.
+    end_heat_ev, end_scale : ndarray, shape ()
     end_random : ndarray of str, shape ()
         The random generator's state after the last step, as JSON.
     """
@@ -50,37 +60,15 @@ class Segment:
     positions_ang: np.ndarray
     kinetic_temperature_k: np.ndarray
     potential_energy_ev: np.ndarray
+    conserved_energy_ev: np.ndarray
+    pressure_gpa: np.ndarray
+    scale: np.ndarray
     end_positions_ang: np.ndarray
     end_velocities_ang_fs: np.ndarray
+    end_forces_ev_ang: np.ndarray
+    end_heat_ev: np.ndarray
+    end_scale: np.ndarray
     end_random: np.ndarray
-
-
-@dataclass(frozen=True)
-class Trajectory:
-    """The production frames of a run.
-
-    Attributes
-    ----------
-    positions_ang : ndarray, shape (n_frames, n_atoms, 3)
-        Unwrapped Cartesian coordinates.
-    species : list of str
-        Element of each atom.
-    cell_ang : ndarray, shape (3, 3)
-        Lattice vectors in rows.
-    frame_interval_fs : float
-    temperature_k : float
-        The thermostat's temperature.
-    kinetic_temperature_k : ndarray, shape (n_frames,)
-    potential_energy_ev : ndarray, shape (n_frames,)
-    """
-
-    positions_ang: np.ndarray
-    species: list[str]
-    cell_ang: np.ndarray
-    frame_interval_fs: float
-    temperature_k: float
-    kinetic_temperature_k: np.ndarray
-    potential_energy_ev: np.ndarray
 
 
 def make_key(content: dict[str, Any]) -> str:
@@ -90,18 +78,57 @@ def make_key(content: dict[str, Any]) -> str:
 
 
 def write_atomically(path: Path, content: bytes) -> None:
-    """Write a file so that it is there whole, on the disk, or not at all."""
+    """Write a file so that it is there whole, on the disk, or not at all.
+
+    Raises
+    ------
+    StoreError
+        The disk is full, or the store may not be written.
+    """
     draft = path.with_name(f".{path.name}.{os.getpid()}")
-    with open(draft, "wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(draft, path)
-    folder = os.open(path.parent, os.O_RDONLY)
     try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
+        with open(draft, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(draft, path)
+        folder = os.open(path.parent, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+    except OSError as error:
+        with contextlib.suppress(OSError):
+            draft.unlink()
+        raise _store_error(path, error) from error
+
+
+def _store_error(path: Path, error: OSError) -> StoreError:
+    return StoreError(
+        f"{path} cannot be written ({error.strerror or error}); mend that and run again: what is"
+        " stored is kept, and the run goes on from there"
+    )
+
+
+def make_folder(folder: Path) -> None:
+    """Make a folder of the store, where it is missing.
+
+    Raises
+    ------
+    StoreError
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise _store_error(folder, error) from error
+
+
+def _open_lock(folder: Path) -> TextIO:
+    make_folder(folder)
+    try:
+        return open(folder / "lock", "w")
+    except OSError as error:
+        raise _store_error(folder, error) from error
 
 
 @contextlib.contextmanager
@@ -114,9 +141,13 @@ def lock(folder: Path, on_wait: Callable[[], None]) -> Iterator[None]:
         Made where it is missing.
     on_wait : callable
         Called once before a wait.
+
+    Raises
+    ------
+    StoreError
+        The folder cannot be made.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    with open(folder / "lock", "w") as file:
+    with _open_lock(folder) as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -132,8 +163,13 @@ def remove_drafts(folder: Path) -> None:
 
 
 def segment_path(folder: Path, phase: str, index: int) -> Path:
-    """Return the file of a segment; `phase` is 'equilibration' or 'segment'."""
+    """Return the file of a segment; `phase` is 'expansion', 'equilibration' or 'segment'."""
     return folder / f"{phase}_{index:04d}.npz"
+
+
+def open_path(folder: Path, phase: str, index: int) -> Path:
+    """Return the file of a segment that was stopped before its end."""
+    return folder / f"open_{phase}_{index:04d}.npz"
 
 
 def write_segment(path: Path, segment: Segment) -> None:
@@ -163,7 +199,7 @@ def read_whole_segments(folder: Path, phase: str, most: int) -> list[Segment]:
     ----------
     folder : Path
     phase : str
-        'equilibration' or 'segment'.
+        'expansion', 'equilibration' or 'segment'.
     most : int
         Segments wanted at most.
 
@@ -226,7 +262,7 @@ def load_trajectory(store_dir: Path | str, key: str, production_ps: float) -> Tr
     return Trajectory(
         positions_ang=join("positions_ang").astype(float),
         species=meta["species"],
-        cell_ang=np.array(meta["cell_ang"]),
+        cell_ang=segments[0].scale[0] * np.array(meta["cell_ang"]),
         frame_interval_fs=meta["frame_interval_fs"],
         temperature_k=meta["temperature_k"],
         kinetic_temperature_k=join("kinetic_temperature_k"),
