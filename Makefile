@@ -2,9 +2,12 @@
 #   make run                                  the default campaign, on the bundled data
 #   make run CONFIG=my.yaml                   another campaign, beside the first
 #   make run ARGS="--dry-run"                 anything else goes on to Snakemake
+#   make plan CONFIG=my.yaml                  its jobs and core-hours, before anything runs
+#   make trajectories FOLDER=path             trajectories that you ran elsewhere, alone
 PYTHON ?= python3
 VENV ?= .venv
 CONFIG ?=
+FOLDER ?=
 DATA ?= ../shared/data
 ARGS ?=
 TWO_AT_ONCE := -n 2 --dist loadfile
@@ -23,10 +26,22 @@ flock --wait 60 --conflict-exit-code 75 results/.lock \
   || { code=$$?; [ $$code -ne 75 ] || echo "Another \`make\` is at work in this folder." >&2; exit $$code; }
 endef
 
-.PHONY: run refresh test test-all check check-data format lock-stages schemas lock clean
+.PHONY: run plan trajectories refresh test test-all check check-data format lock-stages schemas lock clean
 
 run: $(READY)
 	@$(call snakemake,$(ARGS))
+
+# Jobs, by Snakemake's dry run, and core-hours of the dynamics; nothing runs, nothing is written.
+plan: $(READY)
+	@jobs=$$($(SNAKEMAKE) --nolock --dry-run $(ARGS) $(if $(CONFIG),--configfile $(CONFIG)) 2>&1) \
+	  || { echo "$$jobs" >&2; exit 1; }; \
+	echo "$$jobs" | sed -n '/^Nothing to be done/p; /^job /,/^total/p; /^total/q'
+	@$(BIN)/python -m ionscout.dynamics.forecast $(CONFIG)
+
+# Diffusivity, verdict and conductivity of your own trajectories, without the rest of the campaign.
+trajectories: $(READY)
+	@test -n "$(FOLDER)" || { echo "make trajectories FOLDER=path: name the folder" >&2; exit 1; }
+	@$(call snakemake,trajectories $(ARGS) --config "trajectories=$(FOLDER)")
 
 # Pull all databases again; then `make run` goes on with what has changed.
 refresh: $(READY)

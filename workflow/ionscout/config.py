@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     ConfigDict,
     Field,
@@ -659,6 +660,22 @@ class ScreeningSettings(Settings):
     )
 
 
+class SecondWaveSettings(Settings):
+    """Further temperatures, run where the first wave's verdicts call for them."""
+
+    temperatures_k: list[Temperature] = Field(
+        [],
+        description="Its temperatures in kelvin, of controls too; what a material's first wave has"
+        " is left out.",
+    )
+    replicas: int | None = Field(
+        None, ge=1, description="Runs a temperature; as many as in the first wave where empty."
+    )
+    least_diffusive: int = Field(
+        2, ge=0, description="Fewest diffusive temperatures of the first wave for it to run."
+    )
+
+
 class RelaxSettings(Settings):
     """Relaxation of cell and sites by the engine."""
 
@@ -678,14 +695,24 @@ class ChgnetSettings(Settings):
 
 
 class GpawSettings(Settings):
-    """Density functional theory with GPAW, plane waves."""
+    """Density functional theory with GPAW, plane waves by default."""
 
-    cutoff_ev: float = Field(350.0, gt=0, description="Plane-wave cutoff in eV.")
+    mode: Literal["pw", "lcao"] = Field(
+        "pw", description="Plane waves, or atomic orbitals (no stress, slower in small cells)."
+    )
+    cutoff_ev: float | None = Field(
+        None, gt=0, description="Plane-wave cutoff in eV; by the elements where empty."
+    )
+    basis: str = Field("dzp", description="Atomic orbitals of `lcao`.")
+    grid_spacing_ang: float = Field(0.2, gt=0, description="Grid of `lcao`, in angstrom.")
     functional: str = Field("PBE", description="Exchange-correlation functional.")
     kpoint_density_ang: float = Field(
         1.5, ge=0, description="k-points per reciprocal angstrom; 0 is the Gamma point alone."
     )
     smearing_ev: float = Field(0.05, ge=0, description="Fermi-Dirac width in eV.")
+    spin: bool | None = Field(
+        None, description="Are spins polarised? By the elements where empty: open d and f shells."
+    )
     energy_tolerance_ev: float = Field(
         5e-4, gt=0, description="Convergence of the energy, in eV per valence electron."
     )
@@ -695,33 +722,130 @@ class GpawSettings(Settings):
     eigenstates_tolerance: float = Field(
         1e-5, gt=0, description="Convergence of the eigenstates, in eV^2 per valence electron."
     )
-    ranks: int = Field(1, ge=1, description="MPI ranks; only 1 is supported so far.")
+    ranks: int = Field(
+        1, ge=1, description="MPI ranks; more than 1 need mpiexec and a GPAW built with MPI."
+    )
+    python: str | None = Field(
+        None,
+        description="Interpreter of the GPAW that runs in processes of its own;"
+        " this one where empty.",
+    )
+
+
+POTENTIALS = ("mace", "sevennet", "mattersim", "orb")
+ENGINES = ("auto", "chgnet", "gpaw", *POTENTIALS, "lennard-jones", "external")
+
+
+def _is_an_engine(name: str) -> str:
+    """Let the known names and `package.module:factory` through."""
+    module, _, factory = name.partition(":")
+    if name in ENGINES or (factory.isidentifier() and _is_dotted(module)):
+        return name
+    raise ValueError(f"take one of {', '.join(ENGINES)}, or package.module:factory")
+
+
+def _is_a_potential(name: str) -> str:
+    if name in POTENTIALS or (":" in name and _is_an_engine(name)):
+        return name
+    raise ValueError(f"take one of {', '.join(POTENTIALS)}, or package.module:factory")
+
+
+def _is_dotted(name: str) -> bool:
+    return all(part.isidentifier() for part in name.split("."))
+
+
+class PotentialSettings(Settings):
+    """Any other potential with an ASE calculator: mace, sevennet, mattersim, orb or your own."""
+
+    name: Annotated[str, AfterValidator(_is_a_potential)] | None = Field(
+        None,
+        description="The potential that `engine: auto` takes before CHGNet:"
+        f" {', '.join(POTENTIALS)} or `package.module:factory`.",
+    )
+    model: str | None = Field(
+        None, description="A model's name or file; the package's own choice where empty."
+    )
+    device: str | None = Field(
+        None, description="`cpu` or `cuda`; the package's own choice where empty."
+    )
+    dtype: Literal["float32", "float64"] | None = Field(
+        None, description="Precision of mace and orb; the package's own choice where empty."
+    )
+    arguments: dict[str, Any] = Field(
+        {}, description="Further keyword arguments of the calculator."
+    )
 
 
 class AuditSettings(Settings):
-    """GPAW checks the forces of the cheap engine on a snapshot."""
+    """GPAW checks the energies and forces of a machine-learned potential on snapshots."""
 
     enabled: bool = Field(True, description="Is the audit run?")
     max_atoms: int = Field(36, ge=1, description="Largest cell audited, in atoms.")
+    snapshots: int = Field(
+        3, ge=1, description="Snapshots of each run; fewer where it is too short to forget."
+    )
+    budget_minutes: float = Field(
+        60.0,
+        ge=0,
+        description="Time for the snapshots of one material, in minutes; the first is always"
+        " computed.",
+    )
     cutoff_ev: float = Field(500.0, gt=0, description="GPAW's plane-wave cutoff in eV.")
+
+
+class DefectSettings(Settings):
+    """Lithium taken out of each cell that runs, or put in, before its sites are relaxed."""
+
+    lithium_vacancies: int = Field(
+        0, ge=0, description="Lithium ions taken out, far from each other."
+    )
+    lithium_interstitials: int = Field(
+        0, ge=0, description="Lithium ions put into the widest voids."
+    )
 
 
 class DynamicsSettings(Settings):
     """Molecular dynamics of the shortlist."""
 
-    engine: Literal["auto", "chgnet", "gpaw", "lennard-jones"] = Field(
+    engine: Annotated[str, AfterValidator(_is_an_engine)] = Field(
         "auto",
-        description="What computes the forces; `auto` takes the best that is installed and fits.",
+        description=f"What computes the forces: {', '.join(ENGINES)} or `package.module:factory`,"
+        " which returns an ASE calculator; `auto` takes the best that is installed and fits.",
     )
     temperatures_k: list[Temperature] = Field(
         [800, 1000, 1200], min_length=1, description="The candidates' temperatures in kelvin."
     )
-    equilibration_ps: float = Field(2.0, ge=0, description="Length of the equilibration in ps.")
+    expansion_ps: float = Field(
+        0.0,
+        ge=0,
+        description="Length in ps of a run at zero pressure before the equilibration, whose mean"
+        " volume the rest keeps: thermal expansion. 0 keeps the relaxed lattice.",
+    )
+    equilibration_ps: float = Field(
+        2.0,
+        ge=0,
+        description="Length of the equilibration in ps. The first half of it heats, or that of the"
+        " expansion.",
+    )
+    replicas: int = Field(
+        1, ge=1, description="Runs of each material at each temperature, each with its own seed."
+    )
+    second_wave: SecondWaveSettings = SecondWaveSettings()
+    external: str | None = Field(
+        None,
+        description="With engine `external`: a folder of trajectories that you ran elsewhere, laid"
+        " out as for `make trajectories`, its first folders named by material_id.",
+    )
     production_ps: float = Field(
         DEMONSTRATION_PS,
         gt=0,
-        description="Length of the production run in ps; below"
+        description="Length of the production run in ps, at most; below"
         f" {DEMONSTRATION_PS:g} the report calls it a demonstration.",
+    )
+    stop_when_settled: bool = Field(
+        True,
+        description="Does a run end before `production_ps` where its verdict is settled? It looks"
+        " each 5 ps.",
     )
     timestep_fs: float | None = Field(
         None, gt=0, le=5, description="Time step in fs; by the lightest ion where empty."
@@ -738,10 +862,25 @@ class DynamicsSettings(Settings):
     gpaw_max_atoms: int = Field(
         0, ge=0, description="Largest cell for which `auto` takes GPAW, in atoms; 0 means never."
     )
+    defects: DefectSettings = DefectSettings()
+    gpaw_max_hours: float = Field(
+        48.0,
+        gt=0,
+        description="Longest run for which `auto` takes GPAW, in hours, by a rough estimate.",
+    )
     relax: RelaxSettings = RelaxSettings()
     chgnet: ChgnetSettings = ChgnetSettings()
     gpaw: GpawSettings = GpawSettings()
+    potential: PotentialSettings = PotentialSettings()
     audit: AuditSettings = AuditSettings()
+
+    @model_validator(mode="after")
+    def _external_has_its_folder(self) -> DynamicsSettings:
+        if (self.engine == "external") != (self.external is not None):
+            raise ValueError(
+                "engine `external` and the folder in `external` go together; give both or neither"
+            )
+        return self
 
 
 class TransportSettings(Settings):
@@ -773,6 +912,11 @@ class Campaign(Settings):
     screening: ScreeningSettings = ScreeningSettings()
     dynamics: DynamicsSettings = DynamicsSettings()
     transport: TransportSettings = TransportSettings()
+    trajectories: str | None = Field(
+        None,
+        description="A folder of trajectories that you ran elsewhere, analysed by `make"
+        " trajectories` without the rest of the campaign.",
+    )
 
     @model_validator(mode="before")
     @classmethod

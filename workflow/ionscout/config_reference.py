@@ -75,7 +75,7 @@ def _type_name(annotation: object) -> str:
     if origin in (list, tuple):
         return f"list of {_type_name(arguments[0])}"
     if origin is dict:
-        return "sources by name"
+        return "values by name" if arguments[1] is typing.Any else "sources by name"
     if origin in (typing.Union, types.UnionType):
         return " or ".join(_type_name(part) for part in arguments if part is not type(None))
     names = {bool: "yes or no", int: "whole number", float: "number", str: "text"}

@@ -22,10 +22,10 @@ STAGE_VERSIONS = {
     "labels": 2,
     "models": 2,
     "compositions": 1,
-    "screening": 3,
-    "dynamics": 1,
-    "transport": 1,
-    "report": 5,
+    "screening": 4,
+    "dynamics": 2,
+    "transport": 2,
+    "report": 6,
 }
 
 

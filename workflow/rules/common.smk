@@ -9,7 +9,8 @@ from snakemake.exceptions import WorkflowError
 sys.path.insert(0, str(Path(workflow.basedir) / "workflow"))
 
 from ionscout.config import CLASSIFIER_SETS, load_campaign
-from ionscout.errors import ConfigError
+from ionscout.dynamics.records import EXTERNAL
+from ionscout.errors import ConfigError, TransportError
 from ionscout.job import end_with_parent
 from ionscout.stages import STAGE_VERSIONS
 from ionscout.structures.crystals import crystal_files
@@ -40,6 +41,7 @@ wildcard_constraints:
     clustering="[a-z_]+",
     material="[A-Za-z0-9_.-]+",
     temperature=r"[0-9.]+",
+    replica=r"\d+",
 
 
 def growing(amount):
@@ -146,11 +148,29 @@ MODEL_SETTINGS = CAMPAIGN.models.model_dump(mode="json", exclude={"names"})
 COMPOSITION_SETTINGS = CAMPAIGN.compositions.model_dump(
     mode="json", exclude={"enabled", "threads"}
 )
-CELL_SETTINGS = dump_dynamics("min_image_distance_ang", "max_atoms")
-ENGINE_SETTINGS = dump_dynamics("chgnet", "gpaw")
+CELL_SETTINGS = dump_dynamics("min_image_distance_ang", "max_atoms", "defects")
+# What `auto` looks at: the length of the runs only where it may take GPAW.
+AUTO_SETTINGS = dump_dynamics(
+    "gpaw_max_atoms",
+    "potential",
+    *(
+        [
+            "gpaw_max_hours",
+            "gpaw",
+            "expansion_ps",
+            "equilibration_ps",
+            "production_ps",
+            "timestep_fs",
+        ]
+        if CAMPAIGN.dynamics.gpaw_max_atoms
+        else []
+    ),
+)
 RUN_SETTINGS = dump_dynamics(
+    "expansion_ps",
     "equilibration_ps",
     "production_ps",
+    "stop_when_settled",
     "timestep_fs",
     "thermostat_time_ps",
     "frame_interval_fs",
@@ -158,6 +178,11 @@ RUN_SETTINGS = dump_dynamics(
 )
 RELAX_SETTINGS = dump_dynamics("relax")
 AUDIT_SETTINGS = dump_dynamics("audit")
+N_REPLICAS = {
+    "temperatures_k": CAMPAIGN.dynamics.replicas,
+    "second_wave_k": CAMPAIGN.dynamics.second_wave.replicas
+    or CAMPAIGN.dynamics.replicas,
+}
 
 
 @functools.lru_cache(maxsize=4)
@@ -244,21 +269,57 @@ def shortlist(wildcards):
     )
 
 
+@functools.lru_cache(maxsize=4)
+def _shortlist_rows(path, modified):
+    return {row["material_id"]: row for row in read_table(path)}
+
+
 def shortlisted(wildcards):
     """The shortlist's row of one material."""
+    path = checkpoints.select_shortlist.get(
+        campaign=wildcards.campaign
+    ).output.shortlist
+    rows = _shortlist_rows(str(path), Path(path).stat().st_mtime_ns)
+    return rows[wildcards.material]
+
+
+def curated(wildcards):
+    """The manifest's row of one material."""
+    manifest = checkpoints.curate_structures.get(
+        campaign=wildcards.campaign
+    ).output.manifest
     return next(
-        row for row in shortlist(wildcards) if row["material_id"] == wildcards.material
+        row for row in read_table(manifest) if row["material_id"] == wildcards.material
     )
+
+
+def engine_stage(**settings):
+    """The parameters of a material's dynamics, so that those of another engine rerun nothing."""
+    sections = {
+        "chgnet": ["chgnet"],
+        "gpaw": ["gpaw"],
+        "lennard-jones": [],
+        EXTERNAL: [],
+    }
+
+    def of_material(wildcards):
+        engine = shortlisted(wildcards)["engine"]
+        used = dump_dynamics(*sections.get(engine, ["potential"]))
+        return stage("dynamics", dynamics={**settings, **used})
+
+    return of_material
+
+
+def engine_threads(wildcards):
+    """The processor cores that a material's engine uses."""
+    if shortlisted(wildcards)["engine"] == "gpaw":
+        return CAMPAIGN.dynamics.gpaw.ranks
+    return CAMPAIGN.dynamics.chgnet.threads
 
 
 def shortlisted_shard(wildcards):
     """The shard of curated crystals that holds a shortlisted material."""
-    material = shortlisted(wildcards)["material_id"]
-    output = checkpoints.curate_structures.get(campaign=wildcards.campaign).output
-    row = next(
-        row for row in read_table(output.manifest) if row["material_id"] == material
-    )
-    return output.shards[int(row["shard"])]
+    return curated_shards(wildcards)[int(curated(wildcards)["shard"])]
 
 
 def shortlisted_files(pattern):
@@ -269,23 +330,96 @@ def shortlisted_files(pattern):
     ]
 
 
-def runs(wildcards):
-    """A material's runs, one a temperature."""
+def is_second_wave(wildcards):
+    """Is a run's temperature one of the second wave?"""
+    return wildcards.temperature in shortlisted(wildcards)["second_wave_k"].split(";")
+
+
+def _runs(wildcards, row, waves=("temperatures_k", "second_wave_k")):
+    """The runs of a row of the shortlist, by wave, temperature and replica."""
+    folder = f"results/{wildcards.campaign}/dynamics/{row['material_id']}"
     return [
-        f"results/{wildcards.campaign}/dynamics/{wildcards.material}/{temperature}K/run.json"
-        for temperature in shortlisted(wildcards)["temperatures_k"].split(";")
+        f"{folder}/{temperature}K/{replica}/run.json"
+        for wave in waves
+        for temperature in row[wave].split(";")
+        if temperature
+        for replica in range(N_REPLICAS[wave])
     ]
+
+
+def runs(wildcards):
+    """A material's runs, of both waves."""
+    return _runs(wildcards, shortlisted(wildcards))
 
 
 def all_runs(wildcards):
     """All runs of the campaign."""
+    return [run for row in shortlist(wildcards) for run in _runs(wildcards, row)]
+
+
+def first_wave(wildcards):
+    """What a run of the second wave waits for; nothing for one of the first."""
+    if not is_second_wave(wildcards):
+        return []
+    return _runs(wildcards, shortlisted(wildcards), ["temperatures_k"])
+
+
+def least_diffusive(wildcards):
+    """What decides whether a run of the second wave is run."""
+    if is_second_wave(wildcards):
+        return CAMPAIGN.dynamics.second_wave.least_diffusive
+
+
+@functools.cache
+def _external_runs():
+    # here, for it takes longer to import than all of the above, which every job does
+    from ionscout.transport.folder import find_runs
+
+    try:
+        return find_runs(CAMPAIGN.dynamics.external)
+    except TransportError as error:
+        raise WorkflowError(f"dynamics.external: {error}") from None
+
+
+def external_files(wildcards):
+    """The user's files of one run, where the dynamics were run elsewhere."""
+    if shortlisted(wildcards)["engine"] != EXTERNAL:
+        return []
+    from ionscout.dynamics.external import runs_at
+    from ionscout.transport.folder import files_of
+
+    found = runs_at(_external_runs(), wildcards.material, float(wildcards.temperature))
     return [
-        f"results/{wildcards.campaign}/dynamics/{row['material_id']}/{temperature}K/run.json"
-        for row in shortlist(wildcards)
-        for temperature in row["temperatures_k"].split(";")
+        str(path)
+        for run in found[int(wildcards.replica) :][:1]
+        for path in files_of(run, CAMPAIGN.dynamics.external)
     ]
 
 
-def last_run(wildcards):
-    """A material's run at its highest temperature, where forces are largest."""
-    return runs(wildcards)[-1]
+def external_unused(wildcards):
+    """The user's runs of a material that are not on the ladder."""
+    if shortlisted(wildcards)["engine"] != EXTERNAL:
+        return []
+    from ionscout.dynamics.external import unused_runs
+
+    ladder = [
+        (float(path.parts[-3].removesuffix("K")), int(path.parts[-2]))
+        for path in map(Path, runs(wildcards))
+    ]
+    return unused_runs(_external_runs(), wildcards.material, ladder)
+
+
+def trajectory_files(wildcards):
+    """The trajectories that the user ran elsewhere, and what is said of them."""
+    # here, for it takes longer to import than all of the above, which every job does
+    from ionscout.transport.folder import input_files
+
+    folder = CAMPAIGN.trajectories
+    if folder is None:
+        raise WorkflowError(
+            "trajectories: name a folder, with `make trajectories FOLDER=...` or in the configuration"
+        )
+    try:
+        return list(map(str, input_files(folder)))
+    except TransportError as error:
+        raise WorkflowError(f"trajectories: {error}") from None

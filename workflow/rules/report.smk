@@ -80,6 +80,9 @@ rule write_report:
             "results/{campaign}/transport/{material}/diffusivity.csv"
         ),
         msds=shortlisted_files("results/{campaign}/transport/{material}/msd.parquet"),
+        densities=shortlisted_files(
+            "results/{campaign}/transport/{material}/density.parquet"
+        ),
         conductivity="results/{campaign}/transport/conductivity.csv",
         arrhenius="results/{campaign}/transport/arrhenius.json",
     output:

@@ -27,7 +27,11 @@ rule predict_energies:
             "screening",
             stability=dump_stability("level", "source", "file", "max_predicted"),
             gates=dump(CAMPAIGN.screening.gates),
-            dynamics={**CELL_SETTINGS, **RELAX_SETTINGS, **ENGINE_SETTINGS},
+            dynamics={
+                **CELL_SETTINGS,
+                **RELAX_SETTINGS,
+                **dump_dynamics("chgnet"),
+            },
             models=CAMPAIGN.models.names,
         ),
     script:
@@ -136,9 +140,13 @@ checkpoint select_shortlist:
             screening=dump(CAMPAIGN.screening),
             dynamics={
                 **CELL_SETTINGS,
+                **AUTO_SETTINGS,
                 "engine": CAMPAIGN.dynamics.engine,
-                "gpaw_max_atoms": CAMPAIGN.dynamics.gpaw_max_atoms,
+                "external": CAMPAIGN.dynamics.external,
                 "temperatures_k": CAMPAIGN.dynamics.temperatures_k,
+                "second_wave": {
+                    "temperatures_k": CAMPAIGN.dynamics.second_wave.temperatures_k
+                },
             },
             models=CAMPAIGN.models.names,
             clusterings=CAMPAIGN.clusters.names,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -16,6 +16,7 @@ from ionscout.config import (
 )
 from ionscout.dynamics.engines import resolve_engine
 from ionscout.dynamics.prepare import count_md_atoms
+from ionscout.dynamics.records import EXTERNAL
 from ionscout.errors import CampaignError
 from ionscout.labels import duplicate_groups
 from ionscout.models import held_out_where_trained
@@ -36,6 +37,7 @@ COLUMNS = [
     "engine",
     "engine_reason",
     "temperatures_k",
+    "second_wave_k",
     "score",
     *(f"part_{name}" for name in PARTS),
     "cluster",
@@ -81,7 +83,7 @@ def select_shortlist(
     screening : ScreeningSettings
         Length of the shortlist, pins counted; the weights, and the controls.
     dynamics : DynamicsSettings
-        The engine asked for, the ladder of temperatures and the size of cells.
+        The engine asked for, the ladders of temperatures and the size of cells.
     fast_threshold_s_cm : float
         Conductivity in S/cm from which a material is fast.
 
@@ -113,9 +115,8 @@ def select_shortlist(
     pins = choices[choices["choice"] == PIN].set_index("material_id")["reason"]
     rows = []
     for rank, (name, role, temperatures_k, rating) in enumerate(chosen, start=1):
-        n_atoms = count_md_atoms(structures[name], dynamics)
-        elements = sorted({site.specie.symbol for site in structures[name]})
-        engine, engine_reason = resolve_engine(dynamics.engine, n_atoms, elements, dynamics)
+        n_atoms, engine, engine_reason = _choose_engine(structures[name], dynamics)
+        second_wave_k = set(dynamics.second_wave.temperatures_k) - set(temperatures_k)
         pinned = pins.get(name) if role == CANDIDATE else None
         told = _explain(role, table.loc[name], rating, pinned, screening)
         rows.append(
@@ -128,7 +129,8 @@ def select_shortlist(
                 "n_atoms": n_atoms,
                 "engine": engine,
                 "engine_reason": engine_reason,
-                "temperatures_k": ";".join(f"{t:g}" for t in sorted(set(temperatures_k))),
+                "temperatures_k": _join_temperatures(temperatures_k),
+                "second_wave_k": _join_temperatures(second_wave_k),
                 "score": rating["score"],
                 **{f"part_{part}": rating[part] for part in PARTS},
                 "cluster": cluster.get(name),
@@ -136,6 +138,20 @@ def select_shortlist(
             }
         )
     return pd.DataFrame(rows, columns=COLUMNS)
+
+
+def _choose_engine(structure: Structure, dynamics: DynamicsSettings) -> tuple[int, str, str]:
+    """Return the atoms of the cell that will run, the engine and the reason for it."""
+    if dynamics.engine == EXTERNAL:
+        return len(structure), EXTERNAL, f"trajectories in {dynamics.external}"
+    n_atoms = count_md_atoms(structure, dynamics)
+    elements = sorted({site.specie.symbol for site in structure})
+    return n_atoms, *resolve_engine(dynamics.engine, n_atoms, elements, dynamics)
+
+
+def _join_temperatures(temperatures_k: Iterable[float]) -> str:
+    """Write temperatures as in `600;700;800`."""
+    return ";".join(f"{kelvin:g}" for kelvin in sorted(set(temperatures_k)))
 
 
 def _check_controls(
@@ -217,7 +233,7 @@ def _explain(
         told = [f"pinned{stopped}" + (f": {pinned}" if pinned else "")]
     elif row["vacancies_per_cell"] > 0:
         host = row["parent_id"]
-        return [f"{host} with a lithium vacancy; GPAW, here or in the audit, runs it neutral"]
+        return [f"{host} with a lithium vacancy"]
     else:
         told = ["passed the gates"]
     told.append(_say_score(rating, screening.ranking))
