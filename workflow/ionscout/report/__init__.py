@@ -2,5 +2,6 @@
 
 from ionscout.report.inputs import ReportInputs
 from ionscout.report.page import write_report
+from ionscout.report.transport_page import write_transport_page
 
-__all__ = ["ReportInputs", "write_report"]
+__all__ = ["ReportInputs", "write_report", "write_transport_page"]

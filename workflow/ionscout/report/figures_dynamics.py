@@ -1,63 +1,27 @@
-"""The figures of the molecular dynamics, each a function that returns inline SVG."""
+"""The figure of the mean squared displacements, a function that returns inline SVG."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.axis import Axis
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
-from ionscout.report.drawing import (
-    BLUE,
-    DARK,
-    GREEN,
-    GREY,
-    ORANGE,
-    PURPLE,
-    SKY,
-    VERMILLION,
-    WIDTH_IN,
-    count_rows,
-    label_decades,
-    make_panels,
-    open_figure,
-    widen_to_decades,
-)
+from ionscout.report.drawing import BLUE, DARK, GREY, VERMILLION, WIDTH_IN, count_rows, open_figure
 from ionscout.report.tables import format_number
-from ionscout.transport.conductivity import ROOM_TEMPERATURE_K
 
-_SERIES = [
-    (colour, marker)
-    for marker in "oDv^sP"
-    for colour in (BLUE, VERMILLION, GREEN, PURPLE, ORANGE, SKY, DARK)
-]
-_MAX_POINTS_OF_A_CURVE = 300
-
-
-@dataclass(frozen=True)
-class ArrheniusSeries:
-    """One material's diffusivities (n,) in cm2/s by temperature (n,) in kelvin.
-
-    `upper_bound_cm2_s` holds the bound where `diffusivity_cm2_s` is NaN. The
-    line and its band (m,) are empty where nothing was extrapolated.
-    """
-
-    name: str
-    temperature_k: np.ndarray
-    diffusivity_cm2_s: np.ndarray
-    low_cm2_s: np.ndarray
-    high_cm2_s: np.ndarray
-    upper_bound_cm2_s: np.ndarray
-    line_temperature_k: np.ndarray
-    line_cm2_s: np.ndarray
-    line_low_cm2_s: np.ndarray
-    line_high_cm2_s: np.ndarray
+_COLUMNS = 3
+_MAX_POINTS_OF_A_CURVE = 250
+_WINDOW = "#FFF3D6"
+_SLOPE_LIMITS = (-0.6, 2.3)
 
 
 def draw_msd(msd: pd.DataFrame, diffusivity: pd.DataFrame, *, name: str) -> str:
-    """Draw the mean squared displacements of one material, a panel a temperature.
+    """Draw the mean squared displacements of one material, and their slopes, run by run.
 
     Parameters
     ----------
@@ -73,113 +37,126 @@ def draw_msd(msd: pd.DataFrame, diffusivity: pd.DataFrame, *, name: str) -> str:
     str
         SVG.
     """
-    temperatures_k = sorted(msd["temperature_k"].unique())
-    height = 2.7 * count_rows(temperatures_k, 3)
-    with open_figure(f"msd {name}", WIDTH_IN, height) as (figure, svg):
-        panels = make_panels(figure, len(temperatures_k), columns=3)
-        for axes, temperature_k in zip(panels, temperatures_k, strict=True):
-            curve = msd[msd["temperature_k"] == temperature_k].sort_values("lag_ps")
-            _draw_msd_panel(axes, curve)
-            axes.set_title(_title_of_run(diffusivity, temperature_k))
-        panels[0].legend(loc="upper left")
+    runs = list(msd.groupby(["temperature_k", "replica"]))
+    rows = count_rows(runs, _COLUMNS)
+    several = bool((msd["replica"] > 0).any())
+    with open_figure(f"msd {name}", WIDTH_IN, 0.3 + 3.9 * rows) as (figure, svg):
+        grid = figure.subplots(2 * rows, _COLUMNS, squeeze=False, height_ratios=[2.2, 1] * rows)
+        uppers, lowers = grid[0::2].ravel(), grid[1::2].ravel()
+        for axes in (*uppers[len(runs) :], *lowers[len(runs) :]):
+            axes.set_visible(False)
+        for (run, curve), upper, lower in zip(runs, uppers, lowers, strict=False):
+            curve = curve[(curve["lag_ps"] > 0) & (curve["msd_li_ang2"] > 0)].sort_values("lag_ps")
+            lower.sharex(upper)
+            upper.set_title(_title_of_run(diffusivity, *run, several))
+            if curve.empty:
+                continue
+            _shade_window(curve, upper, lower)
+            curve = _thin(curve)
+            _draw_displacement(upper, curve)
+            _draw_slope(lower, curve)
+        _add_legend(figure, uppers)
     return svg[0]
 
 
-def draw_arrhenius(series: Sequence[ArrheniusSeries]) -> str:
-    """Draw the diffusivities of all materials over 1000/T.
-
-    Parameters
-    ----------
-    series : sequence of ArrheniusSeries
-        One a material.
-
-    Returns
-    -------
-    str
-        SVG.
-    """
-    with open_figure("arrhenius", WIDTH_IN, 4.6) as (figure, svg):
-        axes = figure.add_subplot()
-        for one, (colour, marker) in zip(series, _cycle_styles(len(series)), strict=True):
-            _draw_series(axes, one, colour, marker)
-        if any(one.line_temperature_k.size for one in series):
-            axes.axvline(1000 / ROOM_TEMPERATURE_K, color=GREY, linewidth=0.8, linestyle=":")
-        axes.set_yscale("log")
-        widen_to_decades(axes)
-        label_decades(axes.yaxis)
-        axes.set_xlabel("1000 / T (1/K)")
-        axes.set_ylabel("lithium diffusivity (cm²/s)")
-        top = axes.secondary_xaxis("top", functions=(_thousand_over, _thousand_over))
-        top.set_xticks(_kelvin_ticks(axes.get_xlim()))
-        top.set_xlabel("T (K)")
-        axes.legend(loc="center left", bbox_to_anchor=(1.0, 0.5))
-    return svg[0]
-
-
-def _draw_msd_panel(axes: Axes, curve: pd.DataFrame) -> None:
-    """Draw lithium with its error band, the framework, and the fit window."""
+def _shade_window(curve: pd.DataFrame, upper: Axes, lower: Axes) -> None:
     fitted = curve.loc[curve["in_fit"].astype(bool), "lag_ps"]
     if not fitted.empty:
-        axes.axvspan(fitted.min(), fitted.max(), color="#FFF3D6", zorder=0, label="fit window")
-    curve = curve.iloc[:: max(1, len(curve) // _MAX_POINTS_OF_A_CURVE)]
-    lag, msd, error = (
-        curve[name].to_numpy(dtype=float) for name in ("lag_ps", "msd_li_ang2", "msd_li_error_ang2")
+        upper.axvspan(fitted.min(), fitted.max(), color=_WINDOW, zorder=0, label="fit window")
+        lower.axvspan(fitted.min(), fitted.max(), color=_WINDOW, zorder=0)
+
+
+def _draw_displacement(axes: Axes, curve: pd.DataFrame) -> None:
+    """Draw lithium with its error band, the framework, and the fitted line with its band."""
+    lag = curve["lag_ps"].to_numpy(dtype=float)
+    msd, error, framework, fit, low, high = (
+        curve[name].to_numpy(dtype=float)
+        for name in (
+            *("msd_li_ang2", "msd_li_error_ang2", "msd_framework_ang2"),
+            *("fit_ang2", "fit_low_ang2", "fit_high_ang2"),
+        )
     )
-    axes.fill_between(lag, msd - error, msd + error, color=BLUE, alpha=0.2, linewidth=0)
+    floor = 0.5 * min(_least_positive(msd), _least_positive(framework))
+    axes.set_xscale("log")
+    axes.set_yscale("log")
+    if np.isfinite(error).any():
+        axes.fill_between(
+            lag, np.maximum(msd - error, floor), msd + error, color=BLUE, alpha=0.2, linewidth=0
+        )
     axes.plot(lag, msd, color=BLUE, label="Li")
-    axes.plot(lag, curve["msd_framework_ang2"], color=DARK, linestyle="--", label="framework")
-    axes.set_ylim(bottom=0)
-    axes.set_xlim(left=0)
-    axes.set_xlabel("lag (ps)")
+    axes.plot(lag, framework, color=DARK, linestyle="--", linewidth=1.1, label="framework")
+    if np.isfinite(fit).any():
+        axes.fill_between(
+            lag, np.maximum(low, floor), high, color=VERMILLION, alpha=0.25, linewidth=0
+        )
+        axes.plot(lag, fit, color=VERMILLION, linewidth=1.2, label="fit and its interval")
+    axes.set_ylim(bottom=floor)
+    _label_logarithm(axes.xaxis)
+    _label_logarithm(axes.yaxis)
+    axes.tick_params(axis="x", labelbottom=False)
     axes.set_ylabel("MSD (Å²)")
 
 
-def _title_of_run(diffusivity: pd.DataFrame, temperature_k: float) -> str:
-    rows = diffusivity[diffusivity["temperature_k"] == temperature_k]
+def _draw_slope(axes: Axes, curve: pd.DataFrame) -> None:
+    """Draw the local slope of ln MSD over ln lag, with what diffusion and rattling give."""
+    axes.axhline(1, color=GREY, linewidth=0.9, linestyle="--")
+    axes.axhline(0, color=GREY, linewidth=0.9, linestyle=":")
+    axes.plot(curve["lag_ps"], curve["exponent"].astype(float), color=BLUE, linewidth=1.1)
+    axes.set_ylim(_SLOPE_LIMITS)
+    axes.set_yticks([0, 1, 2])
+    axes.set_xscale("log")
+    _label_logarithm(axes.xaxis)
+    axes.set_xlabel("lag (ps)")
+    axes.set_ylabel("slope")
+
+
+def _add_legend(figure: Figure, panels: Sequence[Axes]) -> None:
+    """Name once what is drawn in any of the panels, above all of them."""
+    named = {}
+    for axes in panels:
+        handles, labels = axes.get_legend_handles_labels()
+        named |= dict(zip(labels, handles, strict=True))
+    if named:
+        figure.legend(named.values(), named.keys(), loc="outside upper left", ncols=len(named))
+
+
+def _title_of_run(
+    diffusivity: pd.DataFrame, temperature_k: float, replica: int, several: bool
+) -> str:
+    title = f"{temperature_k:g} K" + (f", replica {replica}" if several else "")
+    rows = diffusivity[
+        (diffusivity["temperature_k"] == temperature_k) & (diffusivity["replica"] == replica)
+    ]
     if rows.empty:
-        return f"{temperature_k:g} K"
+        return title
     row = rows.iloc[0]
-    title = f"{temperature_k:g} K: {str(row['verdict']).replace('_', ' ')}"
+    title = f"{title}: {str(row['verdict']).replace('_', ' ')}"
     if pd.notna(row["diffusivity_cm2_s"]):
-        return f"{title}, D = {format_number(row['diffusivity_cm2_s'])} cm²/s"
+        return f"{title}\nD = {format_number(row['diffusivity_cm2_s'])} cm²/s"
+    if pd.notna(row["diffusivity_upper_bound_cm2_s"]):
+        return f"{title}\nD < {format_number(row['diffusivity_upper_bound_cm2_s'])} cm²/s"
     return title
 
 
-def _draw_series(axes: Axes, one: ArrheniusSeries, colour: str, marker: str) -> None:
-    """Draw one material: values with intervals, bounds as arrows, its line."""
-    inverse = 1000.0 / one.temperature_k
-    known = np.isfinite(one.diffusivity_cm2_s)
-    values = one.diffusivity_cm2_s[known]
-    errors = np.abs(np.stack([one.low_cm2_s[known], one.high_cm2_s[known]]) - values)
-    axes.errorbar(
-        inverse[known], values, yerr=np.nan_to_num(errors), fmt=marker, color=colour,
-        markersize=5, capsize=2, linewidth=1, label=one.name,
-    )  # fmt: skip
-    bounded = ~known & (one.upper_bound_cm2_s > 0)
-    for x, bound in zip(inverse[bounded], one.upper_bound_cm2_s[bounded], strict=True):
-        axes.annotate(
-            "", (x, bound), (0, -24), textcoords="offset points",
-            arrowprops={"arrowstyle": "<|-", "color": colour, "shrinkA": 0, "shrinkB": 0},
-        )  # fmt: skip
-    axes.plot(inverse[bounded], one.upper_bound_cm2_s[bounded], "_", color=colour, markersize=9)
-    if one.line_temperature_k.size:
-        inverse_line = 1000.0 / one.line_temperature_k
-        axes.plot(inverse_line, one.line_cm2_s, color=colour, linewidth=1)
-        axes.fill_between(
-            inverse_line, one.line_low_cm2_s, one.line_high_cm2_s, color=colour, alpha=0.15,
-            linewidth=0,
-        )  # fmt: skip
+def _thin(curve: pd.DataFrame) -> pd.DataFrame:
+    """Leave out points that would lie on each other on a logarithmic axis."""
+    if len(curve) <= _MAX_POINTS_OF_A_CURVE:
+        return curve
+    ln_lag = np.log(curve["lag_ps"].to_numpy(dtype=float))
+    step = (ln_lag[-1] - ln_lag[0]) / _MAX_POINTS_OF_A_CURVE
+    _, kept = np.unique(np.floor((ln_lag - ln_lag[0]) / step), return_index=True)
+    return curve.iloc[np.union1d(kept, len(curve) - 1)]
 
 
-def _cycle_styles(count: int) -> list[tuple[str, str]]:
-    return [_SERIES[index % len(_SERIES)] for index in range(count)]
+def _least_positive(values: np.ndarray) -> float:
+    positive = values[values > 0]
+    return float(positive.min()) if positive.size else np.inf
 
 
-def _thousand_over(value: np.ndarray) -> np.ndarray:
-    with np.errstate(divide="ignore"):
-        return 1000.0 / np.asarray(value, dtype=float)
-
-
-def _kelvin_ticks(limits: tuple[float, float]) -> list[float]:
-    choices = [300, 350, 400, 500, 600, 700, 800, 1000, 1200, 1500, 2000]
-    return [t for t in choices if limits[0] <= 1000 / t <= limits[1]]
+def _label_logarithm(axis: Axis) -> None:
+    """Label powers of ten, and parts of them where the axis spans few, in plain numbers."""
+    low, high = np.log10(axis.get_view_interval())
+    parts = (1.0,) if high - low > 2 else (1.0, 3.0) if high - low > 1 else (1.0, 2.0, 5.0)
+    axis.set_major_locator(LogLocator(subs=parts))
+    axis.set_major_formatter(FuncFormatter(lambda value, _position: f"{value:g}"))
+    axis.set_minor_formatter(NullFormatter())

@@ -28,6 +28,13 @@ from ionscout.models.explanation import ATTRIBUTION_COLUMNS, NEIGHBOUR_COLUMNS
 from ionscout.models.importance import COEFFICIENT_COLUMNS, IMPORTANCE_COLUMNS
 from ionscout.models.regression.validation import METRIC_COLUMNS as REGRESSION_METRIC_COLUMNS
 from ionscout.models.validation import METRIC_COLUMNS
+from ionscout.report.inputs_transport import (
+    DENSITY_COLUMNS,
+    MSD_SHOWN,
+    read_conductivity,
+    read_diffusivity,
+    read_msd,
+)
 from ionscout.report.readers import (
     read_features,
     read_json,
@@ -39,8 +46,7 @@ from ionscout.report.readers import (
 from ionscout.screening.assess import COLUMNS as STABILITY_COLUMNS
 from ionscout.screening.funnel import FUNNEL_COLUMNS
 from ionscout.screening.ranking import PARTS
-from ionscout.transport.analysis import CONDUCTIVITY_COLUMNS, DIFFUSIVITY_COLUMNS
-from ionscout.transport.trajectory import MSD_COLUMNS
+from ionscout.transport.analysis import DIFFUSIVITY_COLUMNS
 
 MANIFEST_COLUMNS = [
     *("material_id", "source", "candidate", "formula", "reduced_formula"),
@@ -48,9 +54,10 @@ MANIFEST_COLUMNS = [
 ]
 FAILURE_COLUMNS = ["material_id", "source", "stage", "reason"]
 RUN_COLUMNS = [
-    *("material_id", "temperature_k", "status", "reason", "engine", "engine_version"),
-    *("timestep_fs", "equilibration_ps", "production_ps", "seconds_per_step"),
-    "mean_temperature_k",
+    *("material_id", "temperature_k", "replica", "status", "reason", "engine"),
+    *("engine_version", "timestep_fs", "equilibration_ps", "production_ps"),
+    *("seconds_per_step", "mean_temperature_k", "stopped_by", "energy_drift_mev_atom_ps"),
+    *("mean_pressure_gpa", "volume_expansion_fraction"),
 ]
 _COMPOSITION_COLUMNS = {
     "histogram.csv": HISTOGRAM_COLUMNS,
@@ -59,17 +66,29 @@ _COMPOSITION_COLUMNS = {
     "elements.csv": ELEMENT_COLUMNS,
     "percentiles.csv": PERCENTILE_COLUMNS,
 }
+AUDIT_MEASURES = [
+    *("force_mae_ev_ang", "force_rmse_ev_ang", "force_cosine", "softening_factor"),
+    *("lithium_softening_factor", "lithium_force_relative_error", "energy_error_mev_atom"),
+]
 CELL_COLUMNS = [
     *("material_id", "status", "reason", "n_atoms", "engine", "relax_converged"),
     *("relax_steps", "volume_change_fraction", "max_force_ev_ang"),
 ]
 AUDIT_COLUMNS = [
-    *("material_id", "status", "reason", "engine", "temperature_k", "n_atoms"),
-    *("force_mae_ev_ang", "force_rmse_ev_ang", "force_cosine", "softening_factor"),
+    *("material_id", "status", "reason", "verdict", "verdict_reason", "engine", "n_atoms"),
+    *("temperatures_k", "n_snapshots", "n_snapshots_wanted", "scatter"),
+    *(name + end for name in AUDIT_MEASURES for end in ("", "_standard_error")),
 ]
 SHORTLIST_COLUMNS = [
     *("rank", "material_id", "role", "formula", "n_atoms", "engine", "engine_reason"),
-    *("temperatures_k", "score", *(f"part_{name}" for name in PARTS), "cluster", "reason"),
+    *(
+        "temperatures_k",
+        "second_wave_k",
+        "score",
+        *(f"part_{name}" for name in PARTS),
+        "cluster",
+        "reason",
+    ),
 ]
 GATE_COLUMNS = ["material_id", "hull", "band_gap", "mean_probability", "probability_spread"]
 LABEL_COLUMNS = ["material_id", "sigma_rt_s_cm", "is_upper_bound", "temperature_k"]
@@ -125,6 +144,7 @@ class ReportInputs:
     audits: tuple[Path, ...]
     diffusivities: tuple[Path, ...]
     msds: tuple[Path, ...]
+    densities: tuple[Path, ...]
     arrhenius: Path
     conductivity: Path
 
@@ -154,6 +174,8 @@ class ReportInputs:
         clusterings = campaign["clusters"]["names"]
         is_split = campaign["regression"]["split"] is not None
         dynamics, transport = results_dir / "dynamics", results_dir / "transport"
+        n_replicas = campaign["dynamics"]["replicas"]
+        n_replicas_later = campaign["dynamics"]["second_wave"]["replicas"] or n_replicas
 
         def named(stage: str, names: Sequence[str], file: str) -> dict[str, Path]:
             return {name: results_dir / stage / name / file for name in names}
@@ -194,13 +216,19 @@ class ReportInputs:
             shortlist=shortlist,
             cells=each(dynamics, "cell.json"),
             runs=tuple(
-                dynamics / row.material_id / f"{temperature_k:g}K" / "run.json"
+                dynamics / row.material_id / f"{temperature_k:g}K" / str(replica) / "run.json"
                 for row in chosen.itertuples()
-                for temperature_k in split_temperatures(row.temperatures_k)
+                for ladder, n in (
+                    (row.temperatures_k, n_replicas),
+                    (row.second_wave_k, n_replicas_later),
+                )
+                for temperature_k in split_temperatures(ladder)
+                for replica in range(n)
             ),
             audits=each(dynamics, "audit.json"),
             diffusivities=each(transport, "diffusivity.csv"),
             msds=each(transport, "msd.parquet"),
+            densities=each(transport, "density.parquet"),
             arrhenius=transport / "arrhenius.json",
             conductivity=transport / "conductivity.csv",
         )
@@ -243,6 +271,7 @@ class Tables:
     audits: pd.DataFrame
     diffusivity: pd.DataFrame
     msd: pd.DataFrame
+    density: pd.DataFrame
     arrhenius: dict[str, dict[str, Any]]
     conductivity: pd.DataFrame
 
@@ -315,23 +344,21 @@ def load_tables(inputs: ReportInputs) -> Tables:
         runs=read_records(inputs.runs, RUN_COLUMNS),
         audits=read_records(inputs.audits, AUDIT_COLUMNS),
         diffusivity=stack_tables(
-            (read_table(path, list(DIFFUSIVITY_COLUMNS)) for path in inputs.diffusivities),
-            list(DIFFUSIVITY_COLUMNS),
+            map(read_diffusivity, inputs.diffusivities), list(DIFFUSIVITY_COLUMNS)
         ),
-        msd=stack_tables(
-            (
-                read_table(path, list(MSD_COLUMNS)).assign(material_id=path.parent.name)
-                for path in inputs.msds
-            ),
-            ["material_id", *MSD_COLUMNS],
+        msd=stack_tables((read_msd(path, path.parent.name) for path in inputs.msds), MSD_SHOWN),
+        density=stack_tables(
+            (read_table(path, DENSITY_COLUMNS) for path in inputs.densities), DENSITY_COLUMNS
         ),
         arrhenius=read_json(inputs.arrhenius),
-        conductivity=read_table(inputs.conductivity, list(CONDUCTIVITY_COLUMNS)),
+        conductivity=read_conductivity(inputs.conductivity),
     )
 
 
 def split_temperatures(temperatures_k: Any) -> list[float]:
-    """Read the temperatures of a shortlist's row, as in `600;700;800`."""
+    """Read the temperatures of a shortlist's row, as in `600;700;800`; there may be none."""
+    if pd.isna(temperatures_k):
+        return []
     return [float(part) for part in str(temperatures_k).split(";") if part]
 
 

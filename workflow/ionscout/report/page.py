@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ from markupsafe import Markup
 
 from ionscout.report import (
     sections,
+    sections_audit,
     sections_clusters,
     sections_compositions,
     sections_descriptors,
@@ -22,7 +23,7 @@ from ionscout.report import (
     sections_regression,
     sections_stability,
 )
-from ionscout.report.blocks import Section
+from ionscout.report.blocks import Section, Text
 from ionscout.report.inputs import ReportInputs, Tables, load_tables
 
 _SOFTWARE = (
@@ -52,10 +53,7 @@ def write_report(inputs: ReportInputs, out_path: Path, *, campaign: Mapping[str,
         A file is missing or lacks a column.
     """
     page = render_page(load_tables(inputs), campaign=dict(campaign), versions=software_versions())
-    out_path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = out_path.with_suffix(".part")
-    unfinished.write_text(page, encoding="utf-8")
-    unfinished.replace(out_path)
+    save_page(page, out_path)
 
 
 def render_page(tables: Tables, *, campaign: dict[str, Any], versions: dict[str, str]) -> str:
@@ -75,6 +73,41 @@ def render_page(tables: Tables, *, campaign: dict[str, Any], versions: dict[str,
     str
         HTML.
     """
+    return fill_template(
+        title=campaign["campaign"],
+        subtitle="An Ionscout campaign for lithium solid electrolytes",
+        facts=_facts(tables, campaign, versions),
+        banners=sections.warn(tables, campaign),
+        sections=_sections(tables, campaign, versions),
+    )
+
+
+def fill_template(
+    *,
+    title: str,
+    subtitle: str,
+    facts: Sequence[tuple[str, str]],
+    banners: Sequence[Text],
+    sections: Sequence[Section],
+) -> str:
+    """Fill the page's template.
+
+    Parameters
+    ----------
+    title, subtitle : str
+        The lines at the top.
+    facts : sequence of (str, str)
+        Names and values below them.
+    banners : sequence of Text
+        What must not be missed.
+    sections : sequence of Section
+        The page's parts.
+
+    Returns
+    -------
+    str
+        HTML.
+    """
     loader = PackageLoader("ionscout.report", package_path="")
     environment = Environment(
         loader=loader,
@@ -87,11 +120,20 @@ def render_page(tables: Tables, *, campaign: dict[str, Any], versions: dict[str,
     style, _, _ = loader.get_source(environment, "style.css")
     return environment.get_template("page.html").render(
         style=style,
-        campaign=campaign,
-        facts=_facts(tables, campaign, versions),
-        banners=sections.warn(tables, campaign),
-        sections=_sections(tables, campaign, versions),
+        title=title,
+        subtitle=subtitle,
+        facts=facts,
+        banners=banners,
+        sections=sections,
     )
+
+
+def save_page(page: str, out_path: Path) -> None:
+    """Write a page whole or not at all; its directory is made."""
+    out_path.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = out_path.with_suffix(".part")
+    unfinished.write_text(page, encoding="utf-8")
+    unfinished.replace(out_path)
 
 
 def software_versions() -> dict[str, str]:
@@ -130,7 +172,7 @@ def _sections(tables: Tables, campaign: dict[str, Any], versions: dict[str, str]
         sections_clusters.show_clusters(tables, fast_threshold_s_cm=threshold_s_cm),
         *map(sections_compositions.show_compositions, scored),
         sections_dynamics.show_dynamics(tables),
-        sections_dynamics.show_audit(tables),
+        sections_audit.show_audit(tables),
         sections_dynamics.show_failures(tables),
         sections_dynamics.explain(),
         sections_dynamics.show_settings(campaign, versions),

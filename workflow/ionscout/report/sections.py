@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pandas as pd
@@ -10,6 +11,7 @@ from ionscout.config import DEMONSTRATION_PS
 from ionscout.models import held_out_where_trained
 from ionscout.report.blocks import Block, Bullets, Cell, Section, Text
 from ionscout.report.inputs import Tables
+from ionscout.report.sections_audit import audit_cell
 from ionscout.report.tables import (
     MISSING,
     Column,
@@ -163,6 +165,7 @@ def show_results(tables: Tables, *, audit_cutoff_ev: float) -> Section:
         ),
         Column("Measured σ (S/cm)", _measured_cell, numeric=True),
         number_column("Force error against GPAW (eV/Å)", "audit_force_mae_ev_ang"),
+        Column("Forces, by the audit", _audit_cell),
         prose_column("Reason", "reason"),
     ]
     table = make_table(
@@ -235,6 +238,13 @@ def _measured_cell(row: dict[str, Any]) -> Cell:
     return Cell(sign + format_number(row["sigma_rt_s_cm"]))
 
 
+def _audit_cell(row: dict[str, Any]) -> Cell:
+    cell = audit_cell(row["audit_verdict"])
+    if is_missing(row["audit_softening_factor"]):
+        return cell
+    return replace(cell, detail=f"softening {format_number(row['audit_softening_factor'])}")
+
+
 def _extreme_probabilities(tables: Tables) -> pd.DataFrame:
     """Find the lowest and the highest probability of each material, and whose they are."""
     predictions = tables.predictions.assign(probability=held_out_where_trained(tables.predictions))
@@ -280,10 +290,10 @@ def _list_limits(tables: Tables, audit_cutoff_ev: float) -> tuple[str, ...]:
     """Name the errors that no interval on the page holds."""
     limits = [
         "The size of the cell: it is small, and its periodic images may move together.",
-        "Thermal expansion: the cell is that of 0 K at every temperature.",
-        "The Haven ratio, set to 1: lithium ions that move together conduct otherwise than the"
-        " tracer diffusivity says.",
-        "The potential's error. The force error beside the results is that of one snapshot, and"
+        _say_expansion(tables),
+        "The Haven ratio, set to 1 where the runs do not resolve it: lithium ions that move"
+        " together conduct otherwise than the tracer diffusivity says.",
+        "The potential's error. The audit, beside the results, measures it on a few snapshots, and"
         f" GPAW's plane waves up to {audit_cutoff_ev:g} eV have a basis error of their own.",
     ]
     candidates = tables.shortlist.loc[tables.shortlist["role"] == "candidate", "material_id"]
@@ -296,6 +306,15 @@ def _list_limits(tables: Tables, audit_cutoff_ev: float) -> tuple[str, ...]:
             " for it; a hypothetical crystal may not exist."
         )
     return tuple(limits)
+
+
+def _say_expansion(tables: Tables) -> str:
+    if tables.runs["volume_expansion_fraction"].notna().any():
+        return (
+            "Thermal expansion: each run expanded first, for a few picoseconds, as far as its"
+            " engine expands; the line through the temperatures holds the change of volume."
+        )
+    return "Thermal expansion: the cell is that of 0 K at every temperature."
 
 
 def _show_shortlist(tables: Tables, weights: dict[str, float]) -> tuple[Block, ...]:
