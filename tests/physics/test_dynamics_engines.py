@@ -82,11 +82,12 @@ def test_chgnet_killed_at_random_moments_equals_the_unbroken_run(chgnet_run, tmp
 
 def test_a_chgnet_run_is_audited_with_gpaw(chgnet_run):
     cell, run, store_dir = chgnet_run
-    audit = audit_forces(cell, run, store_dir=store_dir, settings=SETTINGS)
+    audit, frames = audit_forces(cell, [run], store_dir=store_dir, settings=SETTINGS)
     assert audit["status"] == "audited", audit["reason"]
     assert 0 < audit["force_mae_ev_ang"] < audit["force_rmse_ev_ang"] < 0.5
     assert 0.5 < audit["softening_factor"] < 1.5
-    assert 0.5 < audit["force_cosine"] <= 1
+    assert 0.5 < audit["lithium_force_cosine"] <= 1
+    assert len(frames) == audit["n_snapshots"] == 1
     json.dumps(audit)
 
 
@@ -104,6 +105,70 @@ def test_gpaw_forces_are_those_of_a_plain_gpaw_call():
     )
     atoms.calc = make_calculator("gpaw", atoms, SETTINGS)
     np.testing.assert_allclose(atoms.get_forces(), plain.get_forces(), atol=0.01)
+
+
+def test_gpaw_starts_from_the_last_wavefunctions():
+    atoms = bulk("LiCl", "rocksalt", a=5.13, cubic=True)
+    atoms.rattle(0.1, seed=1)
+    atoms.calc = make_calculator("gpaw", atoms, SETTINGS)
+    atoms.get_forces()
+    first = atoms.calc.n_iterations
+    atoms.rattle(0.01, seed=2)
+    atoms.get_forces()
+    assert atoms.calc.n_iterations < first
+    fresh = atoms.copy()
+    fresh.calc = make_calculator("gpaw", fresh, SETTINGS)
+    np.testing.assert_allclose(atoms.get_forces(), fresh.get_forces(), atol=0.01)
+
+
+def test_a_lithium_vacancy_needs_the_charge_of_its_ion():
+    """With -1 e all shells are closed; neutral, there is a hole in the valence band."""
+    atoms = bulk("LiCl", "rocksalt", a=5.13, cubic=True)
+    del atoms[0]
+    closed = []
+    for charge_e in (-1, 0):
+        calculator = make_calculator("gpaw", atoms, SETTINGS, charge_e=charge_e)
+        atoms.calc = calculator
+        atoms.get_potential_energy()
+        filled = calculator._solver.atoms.calc.get_occupation_numbers()
+        closed.append(bool(np.all((filled < 0.01) | (filled > 1.99))))
+    assert closed == [True, False]
+
+
+def test_an_open_shell_finds_its_high_spin():
+    atoms = bulk("MnO", "rocksalt", a=4.44)
+    settings = DynamicsSettings(gpaw={"cutoff_ev": 350, "kpoint_density_ang": 1.5})
+    atoms.calc = make_calculator("gpaw", atoms, settings)
+    atoms.get_potential_energy()
+    assert atoms.calc.results["magmoms"][0] == pytest.approx(4.3, abs=0.4)
+
+
+@pytest.mark.parametrize("ranks", [1, 2])
+def test_gpaw_in_its_own_processes_gives_the_same_forces(ranks):
+    python = os.environ.get("IONSCOUT_MPI_PYTHON") if ranks > 1 else sys.executable
+    if python is None:
+        pytest.skip("IONSCOUT_MPI_PYTHON names no interpreter of a GPAW built with MPI")
+    inside, outside = (bulk("LiCl", "rocksalt", a=5.13, cubic=True) for _ in range(2))
+    settings = DynamicsSettings(gpaw={**ROUGH_GPAW, "ranks": ranks, "python": python})
+    inside.calc = make_calculator("gpaw", inside, SETTINGS)
+    outside.calc = make_calculator("gpaw", outside, settings)
+    for seed in (1, 2):
+        for atoms in (inside, outside):
+            atoms.rattle(0.05, seed=seed)
+        np.testing.assert_allclose(inside.get_forces(), outside.get_forces(), atol=1e-6)
+    np.testing.assert_allclose(inside.get_stress(), outside.get_stress(), atol=1e-6)
+    outside.calc.close()
+
+
+def test_atomic_orbitals_give_the_forces_of_plane_waves():
+    atoms = bulk("LiCl", "rocksalt", a=5.13, cubic=True)
+    atoms.rattle(0.05, seed=0)
+    forces = []
+    for mode in ("lcao", "pw"):
+        settings = DynamicsSettings(gpaw={**ROUGH_GPAW, "mode": mode})
+        atoms.calc = make_calculator("gpaw", atoms, settings)
+        forces.append(atoms.get_forces())
+    np.testing.assert_allclose(*forces, atol=0.1)
 
 
 def test_gpaw_runs_and_restarts_within_its_convergence(tmp_path):

@@ -13,6 +13,8 @@ def test_gpaw_reaches_the_conductivity_table_with_an_honest_verdict(tmp_path):
     config["screening"]["negative_control"]["temperatures_k"] = [800]
     config["dynamics"] |= {"equilibration_ps": 0.004, "production_ps": 0.02, "segment_ps": 0.02}
     config["dynamics"]["relax"]["max_steps"] = 2
+    # the way is tested here, not the numbers
+    config["dynamics"]["gpaw"] = {"cutoff_ev": 300, "kpoint_density_ang": 0}
     project = Project(tmp_path)
     project.write_config(config)
     done = project.snakemake()

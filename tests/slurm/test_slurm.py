@@ -1,7 +1,9 @@
-"""The same campaign on this machine and through a real Slurm on loopback: the same tables."""
+"""Campaigns through a real Slurm on loopback: the same tables; runs stopped by a time limit."""
 
 from __future__ import annotations
 
+import copy
+import json
 import os
 import subprocess
 import tempfile
@@ -10,14 +12,14 @@ from pathlib import Path
 import pytest
 import yaml
 
-from campaigns import ROOT, Project
+from campaigns import ROOT, TINY, Project
 
 pytestmark = [pytest.mark.slurm, pytest.mark.slow]
 
 LAB = ROOT.parent / "shared" / "slurm"
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def slurm():
     """A running Slurm cluster; the path of its configuration."""
     if not (LAB / "slurm-up").exists():
@@ -65,3 +67,33 @@ def test_slurm_gives_the_same_tables(slurm: Path, tmp_path: Path, monkeypatch):
     assert done.returncode == 0, done.stdout
     assert tables(there) == tables(here)
     assert len(tables(here)) > 10
+
+
+def test_a_run_that_the_time_limit_stops_goes_on(slurm: Path, tmp_path: Path, monkeypatch):
+    project = Project(tmp_path)
+    config = copy.deepcopy(TINY)
+    config["screening"]["shortlist_size"] = 0
+    config["screening"]["negative_control"] = {
+        "material_id": "bundled-licl",
+        "temperatures_k": [400],
+    }
+    config["dynamics"] |= {
+        "production_ps": 600.0,
+        "segment_ps": 100.0,
+        "stop_when_settled": False,
+    }
+    project.write_config(config)
+    dynamics = "results/tiny/dynamics/bundled-licl"
+    done = project.snakemake(f"{dynamics}/cell.json")
+    assert done.returncode == 0, done.stdout
+    monkeypatch.setenv("SLURM_CONF", str(slurm))
+    stopped = project.snakemake(
+        f"{dynamics}/400K/0/run.json",
+        *("--workflow-profile", "profiles/slurm", "--jobs", "1", "--retries", "12"),
+        *("--set-resources", "run_dynamics:runtime=2"),
+        *("--default-resources", "slurm_extra='--signal=TERM@60'"),
+    )
+    assert stopped.returncode == 0, stopped.stdout
+    assert "told to stop" in stopped.stdout
+    run = json.loads((project.folder / dynamics / "400K" / "0" / "run.json").read_text())
+    assert (run["status"], run["production_ps"]) == ("finished", 600.0)

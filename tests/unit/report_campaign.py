@@ -7,14 +7,17 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from report_transport import make_conductivities, make_curve, make_density, make_line, make_run
 from scipy.cluster.hierarchy import fcluster
 from scipy.cluster.hierarchy import linkage as merge
 
 from ionscout.config import load_campaign
+from ionscout.dynamics.records import empty_run
 from ionscout.report import ReportInputs, inputs
+from ionscout.transport.analysis import CONDUCTIVITY_COLUMNS
 
-BOLTZMANN_EV_K = 8.617333262e-5
 LADDERS_K = {"s-cand": (800, 1000, 1200), "b-0": (800, 1000, 1200), "b-1": (600, 700, 800)}
+SECOND_WAVE_K = {"s-cand": "900", "b-0": "900;1100", "b-1": None}
 NUMBER_COLUMNS = [*inputs.NUMBER_COLUMNS, "is_chosen"]
 VERDICTS = {"s-cand": "unresolved", "b-0": "diffusive", "b-1": "non-diffusive"}
 ROLES = {"s-cand": "candidate", "b-0": "positive_control", "b-1": "negative_control"}
@@ -28,7 +31,12 @@ def make_settings(*, production_ps: float = 20.0, engine: str = "auto") -> dict:
             "models": {"names": ["sendek2017", "logistic"]},
             "clusters": {"names": ["ward", "spectral"]},
             "regression": {"names": ["svr", "pls"]},
-            "dynamics": {"production_ps": production_ps, "engine": engine},
+            "dynamics": {
+                "production_ps": production_ps,
+                "engine": engine,
+                "replicas": 2,
+                "second_wave": {"temperatures_k": [900, 1100], "replicas": 1},
+            },
         }
     ).model_dump()
 
@@ -356,8 +364,8 @@ class Factory:
         self.save(pd.DataFrame(funnel, columns=inputs.FUNNEL_COLUMNS), "screening/funnel.csv")
         rows = [
             (i, name, ROLES[name], self.formulas[name], 40, self.engine, "it is installed",
-             ";".join(map(str, temperatures_k)), 0.62, 0.91, 0.33, 0.5, None if i == 3 else 0.148,
-             None if i == 1 else 0.44, 2, "the most probable one")
+             ";".join(map(str, temperatures_k)), SECOND_WAVE_K[name], 0.62, 0.91, 0.33, 0.5,
+             None if i == 3 else 0.148, None if i == 1 else 0.44, 2, "the most probable one")
             for i, (name, temperatures_k) in enumerate(LADDERS_K.items(), start=1)
         ]  # fmt: skip
         self.save(pd.DataFrame(rows, columns=inputs.SHORTLIST_COLUMNS), "screening/shortlist.csv")
@@ -369,88 +377,82 @@ class Factory:
              "volume_change_fraction": 0.012, "max_force_ev_ang": 0.03},
             f"dynamics/{name}/cell.json",
         )  # fmt: skip
-        audited = name == "b-0"
-        self.save_json(
-            {"material_id": name, "status": "audited" if audited else "not_audited",
-             "reason": "" if audited else "40 atoms are more than the 36 of the budget",
-             "engine": self.engine, "temperature_k": 800 if audited else None, "n_atoms": 40,
-             "force_mae_ev_ang": 0.061 if audited else None,
-             "force_rmse_ev_ang": 0.083 if audited else None,
-             "force_cosine": 0.98 if audited else None,
-             "softening_factor": 0.86 if audited else None},
-            f"dynamics/{name}/audit.json",
-        )  # fmt: skip
+        self.save_json(self._audit(name), f"dynamics/{name}/audit.json")
         for temperature_k in LADDERS_K[name]:
-            failed = name == "s-cand" and temperature_k == 1200
-            self.save_json(
-                {"material_id": name, "temperature_k": temperature_k,
-                 "status": "failed" if failed else "finished",
-                 "reason": "energies are not finite" if failed else "",
-                 "engine": self.engine, "engine_version": "0.4.2", "timestep_fs": 2.0,
-                 "equilibration_ps": 2.0, "production_ps": self.production_ps,
-                 "seconds_per_step": 0.041, "mean_temperature_k": temperature_k + 3.2},
-                f"dynamics/{name}/{temperature_k}K/run.json",
-            )  # fmt: skip
+            for replica in range(self.settings["dynamics"]["replicas"]):
+                self._run(name, temperature_k, replica)
+        for temperature_k in (SECOND_WAVE_K[name] or "").split(";"):
+            if temperature_k:
+                cell = {"material_id": name, "engine": self.engine}
+                run = empty_run(
+                    cell,
+                    temperature_k=float(temperature_k),
+                    replica=0,
+                    reason="second wave: too hot",
+                )
+                self.save_json(run, f"dynamics/{name}/{temperature_k}K/0/run.json")
+
+    def _run(self, name: str, temperature_k: int, replica: int):
+        failed = name == "s-cand" and temperature_k == 1200
+        self.save_json(
+            {"material_id": name, "temperature_k": temperature_k, "replica": replica,
+             "status": "failed" if failed else "finished",
+             "reason": "energies are not finite" if failed else "",
+             "engine": self.engine, "engine_version": "0.4.2", "timestep_fs": 2.0,
+             "equilibration_ps": 2.0, "production_ps": self.production_ps,
+             "seconds_per_step": 0.041, "mean_temperature_k": temperature_k + 3.2,
+             "verdict": VERDICTS[name], "verdict_reason": "", "stopped_by": "settled",
+             "energy_drift_mev_atom_ps": 0.012, "mean_pressure_gpa": 1.3,
+             "volume_expansion_fraction": None},
+            f"dynamics/{name}/{temperature_k}K/{replica}/run.json",
+        )  # fmt: skip
+
+    def _audit(self, name: str) -> dict:
+        audit = {"material_id": name, "status": "not_audited", "verdict": "not_audited",
+                 "reason": "40 atoms are more than the 36 of the budget", "verdict_reason": "",
+                 "engine": self.engine, "n_atoms": 40, "temperatures_k": [], "n_snapshots": 0,
+                 "n_snapshots_wanted": 0, "scatter": None}  # fmt: skip
+        if name != "b-0":
+            return audit | dict.fromkeys(inputs.AUDIT_MEASURES)
+        forces = [-1.2, -0.4, 0.1, 0.6, 0.9, 1.4]
+        return audit | {
+            "status": "audited", "verdict": "doubtful", "reason": "2 of 6 snapshots: the budget",
+            "verdict_reason": "lithium's forces are 14% too weak", "n_snapshots": 2,
+            "n_snapshots_wanted": 6, "temperatures_k": [800.0], "force_mae_ev_ang": 0.061,
+            "force_rmse_ev_ang": 0.083, "force_cosine": 0.98, "softening_factor": 0.91,
+            "softening_factor_standard_error": 0.013, "lithium_softening_factor": 0.86,
+            "lithium_force_relative_error": 0.21, "energy_error_mev_atom": 2.4,
+            "scatter": {"gpaw_ev_ang": forces, "engine_ev_ang": [0.86 * x for x in forces],
+                        "is_lithium": [True, False] * 3},
+        }  # fmt: skip
 
     def _transport(self, name: str):
-        rows, curves = [], []
-        lag = np.linspace(0, self.production_ps / 2, 250)
-        for temperature_k in LADDERS_K[name]:
-            verdict = VERDICTS[name]
-            diffusive = verdict == "diffusive"
-            value = 2e-3 * np.exp(-0.35 / (BOLTZMANN_EV_K * temperature_k)) if diffusive else None
-            slope = 6 * value * 1e4 if diffusive else 0.0
-            msd = 1.1 * (1 - np.exp(-lag / 0.1)) + slope * lag
-            rows.append(
-                {"material_id": name, "temperature_k": temperature_k, "engine": self.engine,
-                 "verdict": verdict, "reason": "" if diffusive else "two jumps are too few",
-                 "diffusivity_cm2_s": value,
-                 "diffusivity_low_cm2_s": value and value / 1.6,
-                 "diffusivity_high_cm2_s": value and value * 1.5,
-                 "diffusivity_upper_bound_cm2_s": None if diffusive else 3e-7,
-                 "fit_start_ps": 1.0, "fit_end_ps": 7.0, "msd_exponent": 0.97,
-                 "msd_li_max_ang2": msd.max(), "msd_framework_max_ang2": 0.9, "n_jumps": 41,
-                 "n_lithium": 12, "lithium_density_cm3": 3.1e22,
-                 "production_ps": self.production_ps}
-            )  # fmt: skip
-            curves.append(
-                pd.DataFrame(
-                    {"temperature_k": float(temperature_k), "lag_ps": lag, "msd_li_ang2": msd,
-                     "msd_li_error_ang2": 0.05 + 0.03 * lag, "msd_framework_ang2": 0.4 + 0 * lag,
-                     "in_fit": diffusive & (lag > 1) & (lag < 7)}
-                )
-            )  # fmt: skip
-        self.save(pd.DataFrame(rows), f"transport/{name}/diffusivity.csv")
-        self.save(pd.concat(curves), f"transport/{name}/msd.parquet")
+        verdict = VERDICTS[name]
+        runs = [
+            make_run(
+                name, temperature_k, replica, verdict=verdict, engine=self.engine,
+                production_ps=self.production_ps,
+            )
+            for temperature_k in LADDERS_K[name]
+            for replica in range(2 if verdict == "diffusive" else 1)
+        ]  # fmt: skip
+        self.save(pd.DataFrame(runs), f"transport/{name}/diffusivity.csv")
+        self.save(pd.concat(map(make_curve, runs)), f"transport/{name}/msd.parquet")
+        density = make_density(name, max(LADDERS_K[name]))
+        seen = density if verdict == "diffusive" else density.head(0)
+        self.save(seen, f"transport/{name}/density.parquet")
 
     def _line(self, name: str) -> dict:
-        if VERDICTS[name] != "diffusive":
-            return {"line": None}
-        temperature_k = np.linspace(300, 1200, 40)
-        value = 2e-3 * np.exp(-0.35 / (BOLTZMANN_EV_K * temperature_k))
-        spread = np.exp(0.3 + np.abs(1000 / temperature_k - 1))
-        line = {
-            "temperature_k": temperature_k,
-            "diffusivity_cm2_s": value,
-            "diffusivity_low_cm2_s": value / spread,
-            "diffusivity_high_cm2_s": value * spread,
-        }
-        return {"line": {key: list(column) for key, column in line.items()}}
+        return {"line": make_line() if VERDICTS[name] == "diffusive" else None}
 
     def _conductivity(self):
-        numbers = {"b-0": (0.35, 0.31, 0.4, 1.1e-3, 2e-4, 5e-3, 0.061)}
         reasons = {"s-cand": "too few jumps", "b-1": "lithium only rattled"}
         rows = [
-            (
-                *(name, self.formulas[name], self.engine, VERDICTS[name]),
-                *numbers.get(name, (None,) * 7),
-                reasons.get(name, ""),
-            )
+            {"material_id": name, "formula": self.formulas[name], "engine": self.engine,
+             "verdict": VERDICTS[name], "reason": reasons.get(name, "")}
             for name in ("b-0", "s-cand", "b-1")
-        ]
-        self.save(
-            pd.DataFrame(rows, columns=inputs.CONDUCTIVITY_COLUMNS), "transport/conductivity.csv"
-        )
+        ]  # fmt: skip
+        self.save(make_conductivities(rows), "transport/conductivity.csv")
 
 
 class EmptyFactory(Factory):
@@ -488,6 +490,6 @@ class EmptyFactory(Factory):
         self.save(empty, "screening/gates.parquet")
         self.save(empty, "screening/funnel.csv")
         self.save(pd.DataFrame(columns=inputs.SHORTLIST_COLUMNS), "screening/shortlist.csv")
-        self.save(pd.DataFrame(columns=inputs.CONDUCTIVITY_COLUMNS), "transport/conductivity.csv")
+        self.save(pd.DataFrame(columns=CONDUCTIVITY_COLUMNS), "transport/conductivity.csv")
         self.save_json({}, "transport/arrhenius.json")
         return ReportInputs.from_results(self.root, campaign=self.settings)

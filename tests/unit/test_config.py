@@ -32,6 +32,12 @@ def test_campaigns_of_the_project_are_valid(path):
         (_campaign(dynamics={"temperatures_k": [-5]}), "dynamics.temperatures_k.0"),
         (_campaign(dynamics={"production_ps": "long"}), "not 'long'"),
         (_campaign(dynamics={"production_ps": float("nan")}), "dynamics.production_ps"),
+        (
+            _campaign(dynamics={"engine": "lj"}),
+            "dynamics.engine: take one of auto, chgnet, gpaw, mace, sevennet, mattersim, orb,"
+            " lennard-jones, external, or package.module:factory, not 'lj'",
+        ),
+        (_campaign(dynamics={"engine": "external"}), "give both or neither"),
         (_campaign(screening={"gates": {"hull": {"max_ev": 1}}}), "did you mean 'max_ev_atom'"),
         (_campaign(transport={"min_temperatures": 2}), "transport.min_temperatures"),
         ({"structures": {"sources": FOLDER}}, "key 'campaign' is missing"),

@@ -15,6 +15,7 @@ from ionscout.dynamics.integrate import (
     ExplodedError,
     State,
     advance,
+    kinetic_energy_ev,
     langevin,
     velocity_rescaling,
 )
@@ -116,7 +117,7 @@ def energy_drift_ev_atom(timestep_fs: float, length_fs: float = 400) -> float:
         state, energy, forces = advance(
             state, forces, evaluate, lambda v: v, masses_u=bath.masses_u, timestep_fs=timestep_fs
         )
-        totals.append(energy + bath.kinetic_energy_ev(state.velocities_ang_fs))
+        totals.append(energy + kinetic_energy_ev(bath.masses_u, state.velocities_ang_fs))
     return np.std(totals) / len(atoms)
 
 
@@ -138,11 +139,27 @@ def test_thermostats_draw_the_canonical_kinetic_energy(kind):
     for step in range(12_000):
         velocities = thermostat(velocities)
         if step % 6 == 0:
-            energies.append(bath.kinetic_energy_ev(velocities))
+            energies.append(kinetic_energy_ev(bath.masses_u, velocities))
     canonical = stats.gamma(bath.degrees_of_freedom / 2, scale=units.kB * 700)
     assert stats.kstest(energies, canonical.cdf).pvalue > 0.01
     momentum = (bath.masses_u * velocities).sum(axis=0)
     np.testing.assert_allclose(momentum, 0, atol=1e-12)
+
+
+@pytest.mark.parametrize("kind", ["langevin", "rescaling"])
+def test_thermostats_take_the_time_that_they_are_given(kind):
+    """Kinetic energy decays as exp(-t / time), or as exp(-2 friction t)."""
+    bath = Bath(np.full((4000, 1), 6.94), 300.0, np.random.default_rng(13))
+    if kind == "langevin":
+        thermostat = langevin(bath, friction_per_ps=2.5, timestep_fs=2)
+    else:
+        thermostat = velocity_rescaling(bath, time_ps=0.2, timestep_fs=2)
+    velocities = 3 * bath.draw_velocities()
+    hot_k = bath.kinetic_temperature_k(velocities) - 300
+    for _ in range(100):
+        velocities = thermostat(velocities)
+    left = (bath.kinetic_temperature_k(velocities) - 300) / hot_k
+    assert left == pytest.approx(np.exp(-1), rel=0.05)
 
 
 def test_first_velocities_have_the_temperature():

@@ -9,8 +9,7 @@ from ase.calculators.calculator import Calculator, all_changes
 from pymatgen.core import Lattice, Structure
 
 from ionscout.config import DynamicsSettings
-from ionscout.dynamics import prepare
-from ionscout.dynamics.audit import audit_forces, compare_forces
+from ionscout.dynamics import engines
 from ionscout.dynamics.engines import (
     engine_version,
     make_calculator,
@@ -98,7 +97,7 @@ class Pressed(Calculator):
     [(-1.0, 0.0, "the volume changed by"), (0.1, np.nan, "the energy is not a number")],
 )
 def test_a_sick_relaxation_is_stopped(monkeypatch, stress, energy, reason):
-    monkeypatch.setattr(prepare, "make_calculator", lambda *a, **k: Pressed(stress, energy))
+    monkeypatch.setattr(engines, "make_calculator", lambda *a, **k: Pressed(stress, energy))
     cell = prepare_rock_salt()
     assert cell["status"] == "failed"
     assert cell["reason"].startswith("sick relaxation: "), cell
@@ -146,11 +145,6 @@ def test_engines_that_cannot_run_say_so(monkeypatch):
         resolve_engine("chgnet", 8, ["Li", "Ra"], SETTINGS)
     with pytest.raises(DynamicsError, match="'castep' is unknown"):
         make_calculator("castep", ROCK_SALT, SETTINGS)
-    with pytest.raises(DynamicsError, match="ranks: 2 ranks need"):
-        make_calculator("gpaw", ROCK_SALT, DynamicsSettings(gpaw={"ranks": 2}))
-    iron = Structure(Lattice.cubic(4), ["Li", "Fe"], [[0, 0, 0], [0.5, 0.5, 0.5]])
-    with pytest.raises(DynamicsError, match="Fe may have unpaired"):
-        make_calculator("gpaw", iron, DynamicsSettings())
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     with pytest.raises(DynamicsError, match="'gpaw' is not installed: pip install gpaw"):
         engine_version("gpaw")
@@ -165,49 +159,3 @@ def test_faults_become_one_line_and_mistakes_pass():
         raise RuntimeError("first\nsecond")
     with pytest.raises(KeyError), reporting_faults("chgnet"):
         raise KeyError("mistake")
-
-
-def test_forces_are_compared_component_and_vector_wise():
-    reference = np.random.default_rng(3).normal(size=(30, 3))
-    same = compare_forces(reference, reference)
-    assert same["force_mae_ev_ang"] == same["force_rmse_ev_ang"] == 0
-    assert same["force_cosine"] == pytest.approx(1)
-    soft = compare_forces(0.8 * reference, reference)
-    assert soft["softening_factor"] == pytest.approx(0.8)
-    assert soft["force_mae_ev_ang"] == pytest.approx(0.2 * np.abs(reference).mean())
-    assert soft["force_rmse_ev_ang"] == pytest.approx(0.2 * np.sqrt((reference**2).mean()))
-    turned = compare_forces(reference @ np.array([[0, 1, 0], [-1, 0, 0], [0, 0, 1.0]]), reference)
-    assert turned["force_cosine"] < 0.8
-
-
-@pytest.mark.parametrize(
-    ("cell", "run", "settings", "reason"),
-    [
-        (
-            {"engine": "chgnet"},
-            {"status": "failed", "reason": "exploded: x"},
-            {},
-            "is failed: exploded",
-        ),
-        ({"engine": "gpaw"}, {}, {}, "GPAW itself"),
-        ({"engine": "lennard-jones"}, {}, {}, "plumbing only"),
-        ({"engine": "chgnet"}, {}, {"audit": {"enabled": False}}, "switched off"),
-        ({"engine": "chgnet"}, {}, {"audit": {"max_atoms": 10}}, "16 atoms are more than"),
-        ({"engine": "chgnet"}, {}, {}, "store gone: meta.json"),
-    ],
-)
-def test_what_is_not_audited_says_why(tmp_path, cell, run, settings, reason):
-    cell = {**prepare_rock_salt(), **cell}
-    run = {
-        "status": "finished",
-        "reason": "",
-        "temperature_k": 800,
-        "key": "gone",
-        "production_ps": 1.0,
-        **run,
-    }
-    audit = audit_forces(cell, run, store_dir=tmp_path, settings=DynamicsSettings(**settings))
-    json.dumps(audit)
-    assert audit["status"] == "not_audited"
-    assert reason in audit["reason"]
-    assert audit["force_mae_ev_ang"] is None

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from ionscout.dynamics import store
-from ionscout.errors import DynamicsError
+from ionscout.errors import DynamicsError, StoreError
 
 
 def make_segment(seed: int, n_frames: int = 5, n_atoms: int = 4) -> store.Segment:
@@ -19,8 +19,14 @@ def make_segment(seed: int, n_frames: int = 5, n_atoms: int = 4) -> store.Segmen
         positions_ang=rng.normal(size=(n_frames, n_atoms, 3)).astype(np.float32),
         kinetic_temperature_k=rng.normal(size=n_frames),
         potential_energy_ev=rng.normal(size=n_frames),
+        conserved_energy_ev=rng.normal(size=n_frames),
+        pressure_gpa=rng.normal(size=n_frames),
+        scale=np.full(n_frames, 1.01),
         end_positions_ang=rng.normal(size=(n_atoms, 3)),
         end_velocities_ang_fs=rng.normal(size=(n_atoms, 3)),
+        end_forces_ev_ang=rng.normal(size=(n_atoms, 3)),
+        end_heat_ev=np.array(rng.normal()),
+        end_scale=np.array(1.01),
         end_random=np.array(json.dumps(rng.bit_generator.state)),
     )
 
@@ -82,9 +88,10 @@ def test_a_failed_write_leaves_the_old_file(tmp_path, monkeypatch):
     path = tmp_path / "file"
     store.write_atomically(path, b"old")
     monkeypatch.setattr(store.os, "fsync", lambda _: (_ for _ in ()).throw(OSError(28, "full")))
-    with pytest.raises(OSError, match="full"):
+    with pytest.raises(StoreError, match=r"file cannot be written \(full\)"):
         store.write_atomically(path, b"new")
     assert path.read_bytes() == b"old"
+    assert list(tmp_path.iterdir()) == [path], "the draft takes no room"
 
 
 def test_trajectory_joins_whole_segments_and_stops_at_the_length(run_folder):
@@ -95,6 +102,7 @@ def test_trajectory_joins_whole_segments_and_stops_at_the_length(run_folder):
     np.testing.assert_array_equal(trajectory.positions_ang, expected)
     assert len(trajectory.kinetic_temperature_k) == len(trajectory.potential_energy_ev) == 12
     assert (trajectory.temperature_k, trajectory.frame_interval_fs) == (800.0, 20.0)
+    np.testing.assert_array_equal(trajectory.cell_ang, 1.01 * np.eye(3))
 
 
 def test_a_trajectory_that_is_too_short_is_refused(run_folder):

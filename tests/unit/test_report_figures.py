@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 from scipy.cluster.hierarchy import fcluster, linkage, to_tree
 
-from ionscout.report import figures, figures_clusters, figures_dynamics
+from ionscout.report import figures, figures_clusters
 from ionscout.report.inputs import FUNNEL_COLUMNS
 
 
@@ -87,38 +87,6 @@ def test_enrichment_stands_beside_the_gates_with_its_interval():
     # 0.8 to 2.4 about the dashed line at 1.
     assert (high - float(dashed)) / (float(dashed) - low) == pytest.approx(7, rel=0.02)
     assert "times a random draw" not in texts_of(figures.draw_funnel(make_funnel(*counts)))
-
-
-def test_bounds_are_arrows_and_values_are_not():
-    temperature_k = np.array([600.0, 700.0, 800.0])
-    nothing = np.full(3, np.nan)
-    none = np.array([])
-    value = np.array([1e-7, 1e-6, 1e-5])
-    bounded = figures_dynamics.ArrheniusSeries(
-        "a", temperature_k, nothing, nothing, nothing, value, none, none, none, none
-    )
-    valued = figures_dynamics.ArrheniusSeries(
-        "b", temperature_k, value, value / 2, value * 2, nothing, none, none, none, none
-    )
-
-    def patches(series):
-        svg = figures_dynamics.draw_arrhenius([series])
-        return len(re.findall(r'<g id="patch_', svg))
-
-    assert patches(bounded) - patches(valued) == 3
-
-
-def test_an_extrapolation_reaches_the_target_temperature():
-    point = np.array([900.0]), *(np.array([1e-5]),) * 3, np.array([np.nan])
-    line = np.linspace(300, 900, 5), *(np.geomspace(1e-9, 1e-5, 5),) * 3
-    no_line = (np.array([]),) * 4
-
-    def labels(*columns):
-        series = figures_dynamics.ArrheniusSeries("a", *point, *columns)
-        return texts_of(figures_dynamics.draw_arrhenius([series]))
-
-    assert "300" in labels(*line)
-    assert "300" not in labels(*no_line)
 
 
 def test_drawing_leaves_the_settings_of_matplotlib_alone():

@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from html.parser import HTMLParser
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 import pytest
 from report_campaign import ROLES, VERDICTS, EmptyFactory, Factory
@@ -16,8 +15,9 @@ from ionscout.config import DEMONSTRATION_PS, DynamicsSettings
 from ionscout.errors import CampaignError
 from ionscout.report import ReportInputs, inputs, write_report
 from ionscout.report.inputs import load_tables
-from ionscout.report.sections_dynamics import arrhenius_series, collect_failures
+from ionscout.report.sections_dynamics import collect_failures, gather_transport, show_dynamics
 from ionscout.report.sections_models import known_predictions
+from ionscout.report.sections_transport import arrhenius_series
 
 VOID_TAGS = {"meta", "link", "br", "img", "input", "hr"}
 
@@ -86,8 +86,8 @@ def test_the_page_asks_for_nothing_and_runs_nothing(html):
 def test_every_figure_is_sound_svg(html):
     svgs = re.findall(r"<svg.*?</svg>", html, flags=re.DOTALL)
     # Funnel, windows, patterns, map; parity, ROC, calibration, learning; attribution, importance;
-    # regression; enrichment, dendrogram; Arrhenius and three MSDs.
-    assert len(svgs) == 17
+    # regression; enrichment, dendrogram; Arrhenius, three MSDs and the lithium density; audit.
+    assert len(svgs) == 19
     for svg in svgs:
         ET.fromstring(svg)
 
@@ -112,6 +112,13 @@ def test_results_carry_interval_verdict_reason_and_measurement(html):
         "leave-one-out misclassification logistic 0.210 0.100 to 0.380 0.330 0.200 to 0.500 23"
         in text
     )
+
+
+def test_the_dynamics_carry_labels_haven_ratio_and_both_conductivities(html):
+    text = Page(html).text
+    assert "Stars: measured conductivities" in text
+    assert "Li₃N b-0 2.00 × 10⁻³ 8.00 × 10⁻⁴ to 5.00 × 10⁻³ 800 to 1200 6 runs at 3 T" in text
+    assert "1.80 × 10⁻³ 3.00 × 10⁻⁴ to 8.40 × 10⁻³ 1.00 × 10⁻³ 298 K" in text
 
 
 def test_in_sample_scores_stand_in_a_table_of_their_own(html):
@@ -253,9 +260,10 @@ def test_an_empty_campaign_is_described_in_sentences(tmp_path):
 
 def test_nothing_diffusive_still_shows_the_upper_bounds(tmp_path, monkeypatch):
     monkeypatch.setitem(VERDICTS, "b-0", "non-diffusive")
-    tables = load_tables(Factory(tmp_path).write())
-    assert all(one.line_temperature_k.size == 0 for one in arrhenius_series(tables))
-    assert all(np.isnan(one.diffusivity_cm2_s).all() for one in arrhenius_series(tables))
+    series = arrhenius_series(gather_transport(load_tables(Factory(tmp_path).write())))
+    assert len(series) == 3
+    assert not any(one.line for one in series)
+    assert all(one.runs["diffusivity_cm2_s"].isna().all() for one in series)
     assert "No material was diffusive at any temperature." in Page(render(Factory(tmp_path))).text
 
 
@@ -300,6 +308,18 @@ def test_the_rule_waits_for_every_file_that_the_page_reads(tmp_path):
         paths = paths.values() if isinstance(paths, Mapping) else paths
         runs = [path for path in paths if path.name != "run.json"]  # all_runs names these
         assert all(path.name in rule for path in runs), value
+
+
+def test_all_replicas_and_both_waves_are_shown(tmp_path):
+    factory = Factory(tmp_path)
+    found = factory.write()
+    named = {str(path.relative_to(factory.root)) for path in found.runs}
+    assert named == {str(p.relative_to(factory.root)) for p in factory.root.rglob("run.json")}
+    runs = load_tables(found).runs
+    assert len(runs) == 3 * 3 * 2 + 3
+    table = show_dynamics(load_tables(found)).blocks[-1].table
+    assert {"Replica", "Energy drift (meV/atom/ps)"} <= set(table.headings)
+    assert len(table.rows) == len(runs)
 
 
 def test_a_lacking_file_is_named(tmp_path):

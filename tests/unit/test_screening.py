@@ -153,7 +153,9 @@ def choices(*rows):
     return pd.DataFrame(rows, columns=CHOICE_COLUMNS, dtype=str)
 
 
-def shortlist(manifest, structures, predictions, *chosen, clusters=None, **screening):
+def shortlist(
+    manifest, structures, predictions, *chosen, clusters=None, dynamics=None, **screening
+):
     table, _ = judge(manifest, structures, predictions)
     controls = {
         "positive_control": {"material_id": "k-fast", "temperatures_k": [900, 700]},
@@ -169,7 +171,7 @@ def shortlist(manifest, structures, predictions, *chosen, clusters=None, **scree
         choices(*chosen),
         structures,
         ScreeningSettings(**{"shortlist_size": 3, **controls, **screening}),
-        DynamicsSettings(engine="lennard-jones"),
+        DynamicsSettings(**(dynamics or {"engine": "lennard-jones"})),
         fast_threshold_s_cm=1e-4,
     )
 
@@ -182,6 +184,23 @@ def test_shortlist_ranks_skips_siblings_and_adds_controls(manifest, structures, 
     assert chosen["temperatures_k"][2] == "700;900"
     assert "unknown to the gates band_gap" in chosen["reason"][1]
     assert "lithium" not in chosen["reason"][0]
+
+
+def test_a_second_wave_leaves_out_what_the_first_has(manifest, structures, predictions):
+    dynamics = {"engine": "lennard-jones", "second_wave": {"temperatures_k": [1100, 800, 600]}}
+    chosen = shortlist(manifest, structures, predictions, dynamics=dynamics)
+    assert chosen["temperatures_k"].tolist() == ["800;1000;1200"] * 2 + ["700;900", "600"]
+    assert chosen["second_wave_k"].tolist() == ["600;1100"] * 2 + ["600;800;1100", "800;1100"]
+    without = shortlist(manifest, structures, predictions)
+    assert without["second_wave_k"].tolist() == [""] * 4
+
+
+def test_external_runs_have_the_atoms_of_the_crystal(manifest, structures, predictions):
+    dynamics = {"engine": "external", "external": "my runs"}
+    chosen = shortlist(manifest, structures, predictions, dynamics=dynamics)
+    assert set(chosen["engine"]) == {"external"}
+    assert chosen["n_atoms"].tolist() == [len(structures[name]) for name in chosen["material_id"]]
+    assert "my runs" in chosen["engine_reason"][0]
 
 
 def test_the_parts_of_the_score_are_there_and_the_unknown_are_the_usual_ones(

@@ -8,6 +8,7 @@ import pytest
 from pymatgen.core import Element, Lattice, Structure
 
 from campaigns import TINY, Project, finished_jobs
+from ionscout.stages import STAGE_VERSIONS
 
 pytestmark = pytest.mark.slow
 
@@ -171,7 +172,9 @@ def test_a_script_is_edited_cosmetically(large):
 def test_the_version_of_a_stage_is_raised(large):
     stages = large.folder / "workflow" / "ionscout" / "stages.py"
     text = stages.read_text()
-    stages.write_text(text.replace('"transport": 1', '"transport": 2'))
+    version = STAGE_VERSIONS["transport"]
+    raised = text.replace(f'"transport": {version}', f'"transport": {version + 1}')
+    stages.write_text(raised)
     assert large.planned_jobs() == {
         "estimate_diffusivity": 3,
         "extrapolate_conductivity": 1,

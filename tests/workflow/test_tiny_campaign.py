@@ -9,26 +9,12 @@ import pandas as pd
 import pytest
 
 from campaigns import TINY, finished_jobs
-
-CONDUCTIVITY = [
-    "material_id",
-    "formula",
-    "engine",
-    "verdict",
-    "activation_energy_ev",
-    "activation_energy_low_ev",
-    "activation_energy_high_ev",
-    "sigma_300k_s_cm",
-    "sigma_300k_low_s_cm",
-    "sigma_300k_high_s_cm",
-    "audit_force_mae_ev_ang",
-    "reason",
-]
+from ionscout.transport.conclusion import CONDUCTIVITY_COLUMNS
 
 
 def test_conductivity_has_its_columns_controls_and_reasons(tiny):
     table = pd.read_csv(tiny.results() / "transport" / "conductivity.csv")
-    assert list(table.columns) == CONDUCTIVITY
+    assert tuple(table.columns) == CONDUCTIVITY_COLUMNS
     assert {"bundled-li3n", "bundled-licl"} <= set(table["material_id"])
     assert len(table) == 3
     assert table["sigma_300k_s_cm"].isna().all(), "two temperatures cannot be extrapolated"
@@ -45,7 +31,13 @@ def test_report_is_one_self_contained_page(tiny):
 
 def test_every_rule_leaves_a_log_and_a_benchmark(tiny):
     rules = {path.stem for path in (tiny.folder / "workflow" / "scripts").glob("*.py")}
-    on_request = {"pull_entries", "score_split", "score_compositions", "merge_compositions"}
+    on_request = {
+        "pull_entries",
+        "score_split",
+        "score_compositions",
+        "merge_compositions",
+        "analyse_trajectories",
+    }
     for kind in ("logs", "benchmarks"):
         found = {path.name.split(".")[0] for path in (tiny.results() / kind).iterdir()}
         assert found - on_request == rules - on_request
@@ -121,6 +113,11 @@ PAGE = {"extrapolate_conductivity": 1, "write_report": 1}
             {"run_dynamics": 8, "audit_forces": 3, "estimate_diffusivity": 3, **PAGE},
         ),
         (
+            ("dynamics", "replicas"),
+            2,
+            {"run_dynamics": 8, "audit_forces": 3, "estimate_diffusivity": 3, **PAGE},
+        ),
+        (
             ("screening", "stability"),
             {"max_predicted": 1, "cathodes": ["LiFePO4"]},
             {**ASSESSED, **EXPLAINED, **PAGE},
@@ -159,3 +156,31 @@ def test_an_added_temperature_runs_at_that_temperature_alone(tiny):
     assert done.returncode == 0, done.stdout
     assert finished_jobs(done.stdout)["run_dynamics"] == 1
     assert "prepare_cell" not in finished_jobs(done.stdout)
+
+
+def test_a_second_wave_reads_the_first_and_may_run_nothing(tiny):
+    wave = {"temperatures_k": [550, 650], "replicas": 1, "least_diffusive": 1}
+    tiny.write_config(_with(("dynamics", "second_wave"), wave), "changed.yaml")
+    done = tiny.snakemake(config="changed.yaml")
+    assert done.returncode == 0, done.stdout
+    assert finished_jobs(done.stdout)["run_dynamics"] == 6
+    assert "prepare_cell" not in finished_jobs(done.stdout)
+    rows = pd.read_csv(tiny.results() / "transport" / "bundled-licl" / "diffusivity.csv")
+    later = rows[rows["temperature_k"].isin([550, 650])]
+    assert later["verdict"].tolist() == ["not_run"] * 2
+    assert later["reason"].str.contains("second wave: ").all()
+    assert tiny.planned_jobs("changed.yaml") == Counter()
+    anyway = _with(("dynamics", "second_wave"), wave | {"least_diffusive": 0})
+    tiny.write_config(anyway, "changed.yaml")
+    assert tiny.planned_jobs("changed.yaml")["run_dynamics"] == 6
+
+
+def test_no_job_runs_by_a_shortlist_that_is_to_be_made_anew(tiny):
+    changed = _with(("dynamics", "second_wave"), {"temperatures_k": [550], "least_diffusive": 0})
+    changed["dynamics"]["defects"] = {"lithium_vacancies": 1}
+    tiny.write_config(changed, "changed.yaml")
+    done = tiny.snakemake(config="changed.yaml")
+    assert done.returncode == 0, done.stdout
+    rows = pd.read_csv(tiny.results() / "transport" / "bundled-licl" / "diffusivity.csv")
+    assert 550 in set(rows["temperature_k"])
+    assert tiny.planned_jobs("changed.yaml") == Counter()
