@@ -13,7 +13,7 @@ import argparse
 import warnings
 from pathlib import Path
 
-from pymatgen.core import Lattice, Structure
+import crystals
 
 from ionscout.config import DynamicsSettings
 from ionscout.dynamics.audit import audit_forces
@@ -23,22 +23,16 @@ from ionscout.dynamics.snapshots import write_frames
 
 TEMPERATURE_K = 800.0
 CRYSTALS = {
-    "LiCl": ("Fm-3m", Lattice.cubic(5.13), ["Li", "Cl"], [[0, 0, 0], [0.5, 0.5, 0.5]]),
-    "Li2O": ("Fm-3m", Lattice.cubic(4.62), ["Li", "O"], [[0.25, 0.25, 0.25], [0, 0, 0]]),
-    "Li3N": (
-        "P6/mmm",
-        Lattice.hexagonal(3.65, 3.87),
-        ["Li", "Li", "N"],
-        [[0, 0, 0.5], [1 / 3, 2 / 3, 0], [0, 0, 0]],
-    ),
-    "Li2S": ("Fm-3m", Lattice.cubic(5.72), ["Li", "S"], [[0.25, 0.25, 0.25], [0, 0, 0]]),
+    "LiCl": crystals.lithium_chloride,
+    "Li2O": crystals.lithium_oxide,
+    "Li3N": crystals.lithium_nitride,
+    "Li2S": crystals.lithium_sulfide,
 }
 
 
 def audit_crystal(name: str, settings: DynamicsSettings, folder: Path) -> dict:
     """Relax, run and audit one crystal; return the content of its `audit.json`."""
-    structure = Structure.from_spacegroup(*CRYSTALS[name])
-    cell = prepare_cell(structure, material_id=name, engine="chgnet", settings=settings)
+    cell = prepare_cell(CRYSTALS[name](), material_id=name, engine="chgnet", settings=settings)
     run = run_dynamics(
         cell, temperature_k=TEMPERATURE_K, seed=1, settings=settings, store_dir=folder
     )

@@ -17,6 +17,7 @@ import io
 import time
 import warnings
 
+import crystals
 import numpy as np
 import torch
 from ase import Atoms
@@ -27,7 +28,7 @@ from chgnet.model.model import BatchedGraph, CHGNet
 from pymatgen.core import Structure
 
 from ionscout.config import DynamicsSettings
-from ionscout.dynamics.engines import make_calculator
+from ionscout.dynamics.engines import make_calculator, to_atoms
 from ionscout.dynamics.integrate import Bath, State, advance
 
 TEMPERATURE_K = 800.0
@@ -58,15 +59,9 @@ def make_crystals() -> dict[str, Atoms]:
     garnet_lithium = crystal(
         ["Li", "Li"], [(0.375, 0, 0.25), (0.097, 0.687, 0.577)], spacegroup=230, cell=garnet.cell
     )
-    nitride = crystal(
-        ["Li", "Li", "N"],
-        [(0, 0, 0.5), (1 / 3, 2 / 3, 0), (0, 0, 0)],
-        spacegroup=191,
-        cellpar=[3.65, 3.65, 3.87, 90, 90, 120],
-    )
     return {
         "Li10GeP2S12": sulfide + spread(sulfide_lithium, 20),
-        "Li3N": nitride.repeat(3),
+        "Li3N": to_atoms(crystals.lithium_nitride() * 3),
         "Li7La3Zr2O12": garnet + spread(garnet_lithium, 56),
     }
 

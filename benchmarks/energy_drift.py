@@ -18,12 +18,11 @@ import io
 import time
 import warnings
 
+import crystals
 import numpy as np
 from ase import Atoms
-from ase.build import bulk
 from ase.calculators.calculator import Calculator
 from chgnet.model.dynamics import CHGNetCalculator
-from pymatgen.core import Lattice, Structure
 
 from ionscout.config import DynamicsSettings
 from ionscout.dynamics.engines import make_calculator, to_atoms
@@ -34,15 +33,9 @@ STEPS_PER_FRAME = 10
 
 
 def make_crystals() -> dict[str, Atoms]:
-    nitride = Structure.from_spacegroup(
-        "P6/mmm",
-        Lattice.hexagonal(3.65, 3.87),
-        ["Li", "Li", "N"],
-        [[0, 0, 0.5], [1 / 3, 2 / 3, 0], [0, 0, 0]],
-    )
     return {
-        "LiCl": bulk("LiCl", "rocksalt", a=5.13, cubic=True).repeat(2),
-        "Li3N": to_atoms(nitride * (2, 2, 3)),
+        "LiCl": to_atoms(crystals.lithium_chloride() * 2),
+        "Li3N": to_atoms(crystals.lithium_nitride() * (2, 2, 3)),
     }
 
 

@@ -19,11 +19,10 @@ import argparse
 import tempfile
 import time
 
+import crystals
 import numpy as np
 from ase import Atoms
-from ase.build import bulk
 from gpaw import GPAW
-from pymatgen.core import Lattice, Structure
 
 from ionscout.config import DynamicsSettings
 from ionscout.dynamics.engines import open_calculator, to_atoms, to_structure
@@ -37,15 +36,9 @@ TIMESTEP_FS = 2.0
 
 
 def make_crystals() -> dict[str, Atoms]:
-    nitride = Structure.from_spacegroup(
-        "P6/mmm",
-        Lattice.hexagonal(3.65, 3.87),
-        ["Li", "Li", "N"],
-        [[0, 0, 0.5], [1 / 3, 2 / 3, 0], [0, 0, 0]],
-    )
     return {
-        "LiCl": bulk("LiCl", "rocksalt", a=5.13, cubic=True),
-        "Li3N": to_atoms(nitride * (2, 2, 1)),
+        "LiCl": to_atoms(crystals.lithium_chloride()),
+        "Li3N": to_atoms(crystals.lithium_nitride() * (2, 2, 1)),
     }
 
 

@@ -4,9 +4,9 @@
 
 A run of each engine is started again and again in a child process and ended, in turns
 with SIGKILL and with SIGTERM, after a random time, until it has been ended so often;
-then it may finish. All files of its trajectory have to equal, byte for byte, those of a
-run of the same length that was never disturbed, and no whole segment may have been
-written twice.
+then it may finish. A run that is through before that is followed by another in a new
+folder. All files of each trajectory have to equal, byte for byte, those of a run that
+was never disturbed, and no whole segment may have been written twice.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ import signal
 import tempfile
 import time
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from pymatgen.core import Lattice, Structure
+import crystals
 
 from ionscout.config import DynamicsSettings
 from ionscout.dynamics.prepare import prepare_cell
@@ -30,22 +30,21 @@ from ionscout.dynamics.run import run_dynamics
 from ionscout.errors import PausedError
 
 LONGEST_S = {"lennard-jones": 0.5, "chgnet": 2.0}
-PS_PER_KILL = {"lennard-jones": 0.6, "chgnet": 0.2}
+PRODUCTION_PS = {"lennard-jones": 12.0, "chgnet": 4.0}
 
 
-def make_run(engine: str, n_kills: int) -> Callable[[Path], dict]:
-    """Return a run of rock salt, long enough to be ended so often, as a function of its store."""
-    crystal = Structure.from_spacegroup(
-        "Fm-3m", Lattice.cubic(5.13), ["Li", "Cl"], [[0, 0, 0], [0.5, 0.5, 0.5]]
-    )
+def make_run(engine: str) -> Callable[[Path], dict]:
+    """Return a run of rock salt as a function of its store."""
     settings = DynamicsSettings(
         min_image_distance_ang=6 if engine == "lennard-jones" else 5,
         expansion_ps=0.4,
         equilibration_ps=0.4,
-        production_ps=max(2.0, n_kills * PS_PER_KILL[engine]),
+        production_ps=PRODUCTION_PS[engine],
         segment_ps=0.12 if engine == "lennard-jones" else 0.06,
     )
-    cell = prepare_cell(crystal, material_id="licl", engine=engine, settings=settings)
+    cell = prepare_cell(
+        crystals.lithium_chloride(), material_id="licl", engine=engine, settings=settings
+    )
     # through JSON, as from one job to the next
     cell = json.loads(json.dumps(cell))
 
@@ -76,37 +75,52 @@ def segments_of(store_dir: Path) -> dict[str, Path]:
     return {path.name: path for path in paths if not path.name.startswith(("open", "."))}
 
 
-def kill_and_compare(engine: str, n_kills: int, folder: Path) -> str:
-    """End a run so often, finish it and compare it with the unbroken one; return a line."""
-    run, moments = make_run(engine, n_kills), random.Random(0)
+def run_with_kills(
+    run: Callable[[Path], dict], store_dir: Path, kills: Iterator[tuple[float, int]]
+) -> tuple[dict, int, int]:
+    """Run to the end through kills; return the record, the kills and the segments written twice."""
     written: dict[str, int] = {}
-    rewritten = n_done = 0
-    while n_done < n_kills:
-        number = signal.SIGTERM if n_done % 2 else signal.SIGKILL
-        if end_after(run, folder / "killed", moments.uniform(0, LONGEST_S[engine]), number):
+    n_rewritten = n_killed = 0
+    for seconds, number in kills:
+        if end_after(run, store_dir, seconds, number):
             break
-        n_done += 1
-        for name, path in segments_of(folder / "killed").items():
+        n_killed += 1
+        for name, path in segments_of(store_dir).items():
             modified = path.stat().st_mtime_ns
-            rewritten += written.setdefault(name, modified) != modified
-    killed, unbroken = run(folder / "killed"), run(folder / "unbroken")
-    first, second = (segments_of(folder / name) for name in ("killed", "unbroken"))
-    same = list(first) == list(second) and all(
-        first[name].read_bytes() == second[name].read_bytes() for name in first
-    )
-    no_open = not list((folder / "killed").glob("*/open*"))
-    equal = (
-        same
-        and no_open
-        and {**killed, "seconds_per_step": None}
-        == {
-            **unbroken,
-            "seconds_per_step": None,
-        }
-    )
+            n_rewritten += written.setdefault(name, modified) != modified
+    return run(store_dir), n_killed, n_rewritten
+
+
+def is_equal(killed: tuple[dict, Path], unbroken: tuple[dict, Path]) -> bool:
+    """Say whether two runs, each a record and its store, are the same but for their speed."""
+    records = [{**record, "seconds_per_step": None} for record, _ in (killed, unbroken)]
+    files = [
+        {name: path.read_bytes() for name, path in segments_of(store_dir).items()}
+        for _, store_dir in (killed, unbroken)
+    ]
+    is_closed = not list(killed[1].glob("*/open*"))
+    return is_closed and records[0] == records[1] and files[0] == files[1]
+
+
+def kill_and_compare(engine: str, n_kills: int, folder: Path) -> str:
+    """End runs so often, finish each and compare it with the unbroken one; return a line."""
+    run, moments = make_run(engine), random.Random(0)
+    unbroken = run(folder / "unbroken"), folder / "unbroken"
+    n_runs = n_killed = n_rewritten = 0
+    all_equal = True
+    while n_killed < n_kills:
+        store_dir = folder / f"killed-{n_runs}"
+        kills = (
+            (moments.uniform(0, LONGEST_S[engine]), signal.SIGTERM if i % 2 else signal.SIGKILL)
+            for i in range(n_kills - n_killed)
+        )
+        record, killed, rewritten = run_with_kills(run, store_dir, kills)
+        n_runs, n_killed, n_rewritten = n_runs + 1, n_killed + killed, n_rewritten + rewritten
+        all_equal = all_equal and is_equal((record, store_dir), unbroken)
     return (
-        f"{engine}: ended {n_done} times in {killed['production_ps']:g} ps of {len(first)} "
-        f"segments, {'equal' if equal else 'NOT EQUAL'}, {rewritten} segments written twice"
+        f"{engine}: ended {n_killed} times in {n_runs} runs of {PRODUCTION_PS[engine]:g} ps and "
+        f"{len(segments_of(unbroken[1]))} segments, {'equal' if all_equal else 'NOT EQUAL'}, "
+        f"{n_rewritten} segments written twice"
     )
 
 

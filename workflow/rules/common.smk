@@ -148,7 +148,7 @@ MODEL_SETTINGS = CAMPAIGN.models.model_dump(mode="json", exclude={"names"})
 COMPOSITION_SETTINGS = CAMPAIGN.compositions.model_dump(
     mode="json", exclude={"enabled", "threads"}
 )
-CELL_SETTINGS = dump_dynamics("min_image_distance_ang", "max_atoms", "defects")
+CELL_SETTINGS = dump_dynamics("min_image_distance_ang", "max_atoms")
 # What `auto` looks at: the length of the runs only where it may take GPAW.
 AUTO_SETTINGS = dump_dynamics(
     "gpaw_max_atoms",
@@ -177,6 +177,7 @@ RUN_SETTINGS = dump_dynamics(
     "segment_ps",
 )
 RELAX_SETTINGS = dump_dynamics("relax")
+DEFECT_SETTINGS = dump_dynamics("defects")
 AUDIT_SETTINGS = dump_dynamics("audit")
 N_REPLICAS = {
     "temperatures_k": CAMPAIGN.dynamics.replicas,
@@ -270,27 +271,25 @@ def shortlist(wildcards):
 
 
 @functools.lru_cache(maxsize=4)
-def _shortlist_rows(path, modified):
+def _rows_by_material(path, modified):
     return {row["material_id"]: row for row in read_table(path)}
+
+
+def row_of(path, material_id):
+    """The row of one material in a checkpoint's table."""
+    return _rows_by_material(str(path), Path(path).stat().st_mtime_ns)[material_id]
 
 
 def shortlisted(wildcards):
     """The shortlist's row of one material."""
-    path = checkpoints.select_shortlist.get(
-        campaign=wildcards.campaign
-    ).output.shortlist
-    rows = _shortlist_rows(str(path), Path(path).stat().st_mtime_ns)
-    return rows[wildcards.material]
+    output = checkpoints.select_shortlist.get(campaign=wildcards.campaign).output
+    return row_of(output.shortlist, wildcards.material)
 
 
 def curated(wildcards):
     """The manifest's row of one material."""
-    manifest = checkpoints.curate_structures.get(
-        campaign=wildcards.campaign
-    ).output.manifest
-    return next(
-        row for row in read_table(manifest) if row["material_id"] == wildcards.material
-    )
+    output = checkpoints.curate_structures.get(campaign=wildcards.campaign).output
+    return row_of(output.manifest, wildcards.material)
 
 
 def engine_stage(**settings):

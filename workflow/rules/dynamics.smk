@@ -17,7 +17,7 @@ rule prepare_cell:
         mem_mb=growing(4000),
         runtime=growing(240),
     params:
-        stage=engine_stage(**CELL_SETTINGS, **RELAX_SETTINGS),
+        stage=engine_stage(**CELL_SETTINGS, **RELAX_SETTINGS, **DEFECT_SETTINGS),
         curation=STAGE_VERSIONS["structures"],
         structure_hash=lambda wildcards: shortlisted(wildcards)["structure_hash"],
         engine=lambda wildcards: shortlisted(wildcards)["engine"],

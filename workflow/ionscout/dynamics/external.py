@@ -9,7 +9,7 @@ from typing import Any
 
 from pymatgen.core import Structure
 
-from ionscout.dynamics.records import EXTERNAL, empty_run
+from ionscout.dynamics.records import EXTERNAL, empty_cell, empty_run
 from ionscout.errors import TransportError
 from ionscout.transport.folder import SAME_KELVIN, Run, find_runs
 from ionscout.transport.readers import format_of
@@ -36,21 +36,9 @@ def describe_external_cell(
     remark = "run elsewhere: neither relaxed nor repeated here"
     if unused:
         remark += f"; not on the ladder of temperatures and replicas: {', '.join(unused)}"
-    return {
+    return empty_cell(material_id, EXTERNAL) | {
         "structure": structure.as_dict(),
         "n_atoms": len(structure),
-        "supercell": None,
-        "min_image_distance_ang": None,
-        "charge_e": None,
-        "lithium_vacancies": None,
-        "lithium_interstitials": None,
-        "relax_converged": None,
-        "relax_steps": None,
-        "volume_change_fraction": None,
-        "energy_ev_atom": None,
-        "max_force_ev_ang": None,
-        "material_id": material_id,
-        "engine": EXTERNAL,
         "status": "ready",
         "reason": remark,
     }

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 
 import numpy as np
 from scipy.stats import chi2
 
 from ionscout.dynamics.integrate import ExplodedError
-from ionscout.dynamics.neighbours import find_overlap, find_pairs
+from ionscout.dynamics.neighbours import closest_overlap, find_pairs
 from ionscout.errors import DynamicsError
 
 HOTTEST_IN_TARGETS = 5.0
@@ -37,7 +38,7 @@ class Health:
     temperature_k: float
     energy_ev_atom: float
 
-    @property
+    @functools.cached_property
     def hottest_k(self) -> float:
         """Kinetic temperature beyond five times the target, and beyond any chance."""
         freedom = 3 * len(self.atomic_numbers) - 3
@@ -77,10 +78,10 @@ class Health:
                 f"exploded: the potential energy went {change_ev_atom:+.1f} eV/atom "
                 "from the relaxed crystal's"
             )
-        overlap_ang = find_overlap(self.atomic_numbers, positions_ang, cell_ang)
+        pairs = find_pairs(positions_ang, cell_ang, FARTHEST_NEIGHBOUR_ANG)
+        overlap_ang = closest_overlap(self.atomic_numbers, pairs)
         if overlap_ang is not None:
             raise ExplodedError(f"exploded: two atoms are {overlap_ang:.2f} A apart")
-        pairs = find_pairs(positions_ang, cell_ang, FARTHEST_NEIGHBOUR_ANG)
         lost = np.setdiff1d(np.arange(len(positions_ang)), np.append(pairs.first, pairs.second))
         if len(lost):
             raise ExplodedError(

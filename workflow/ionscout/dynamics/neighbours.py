@@ -144,7 +144,12 @@ def find_overlap(
     float or None
         None where no atoms overlap.
     """
+    farthest_ang = 2 * OVERLAP_FRACTION * covalent_radii[atomic_numbers].max()
+    return closest_overlap(atomic_numbers, find_pairs(positions_ang, cell_ang, farthest_ang))
+
+
+def closest_overlap(atomic_numbers: np.ndarray, pairs: Pairs) -> float | None:
+    """Return the distance of the closest overlapping atoms among pairs, as `find_overlap` does."""
     radii = OVERLAP_FRACTION * covalent_radii[atomic_numbers]
-    pairs = find_pairs(positions_ang, cell_ang, 2 * radii.max())
     overlap = pairs.distance_ang < radii[pairs.first] + radii[pairs.second]
     return float(pairs.distance_ang[overlap].min()) if overlap.any() else None

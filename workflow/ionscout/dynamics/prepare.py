@@ -18,6 +18,7 @@ from ionscout.dynamics.engines import (
     to_atoms,
     to_structure,
 )
+from ionscout.dynamics.records import empty_cell
 from ionscout.dynamics.relax import refuse_overlap, relax
 from ionscout.dynamics.supercell import (
     count_md_atoms,
@@ -74,23 +75,7 @@ def prepare_cell(
         lithium_interstitials, relax_converged, relax_steps, volume_change_fraction,
         energy_ev_atom, max_force_ev_ang; else None.
     """
-    cell = dict.fromkeys(
-        (
-            "structure",
-            "n_atoms",
-            "supercell",
-            "min_image_distance_ang",
-            "charge_e",
-            "lithium_vacancies",
-            "lithium_interstitials",
-            "relax_converged",
-            "relax_steps",
-            "volume_change_fraction",
-            "energy_ev_atom",
-            "max_force_ev_ang",
-        )
-    )
-    cell |= {"material_id": material_id, "engine": engine, "status": "failed"}
+    cell = empty_cell(material_id, engine)
     try:
         with reporting_faults(engine):
             host_charge_e = -vacancies_per_cell / len(structure)

@@ -1,10 +1,44 @@
-"""The record of a run, `run.json`, before anything is known of it."""
+"""The records of a cell, `cell.json`, and of a run, `run.json`, before anything is known."""
 
 from __future__ import annotations
 
 from typing import Any
 
 EXTERNAL = "external"
+
+
+def empty_cell(material_id: str, engine: str) -> dict[str, Any]:
+    """Return the record of a cell that could not be prepared, its reason left out.
+
+    Parameters
+    ----------
+    material_id : str
+    engine : str
+
+    Returns
+    -------
+    dict
+        All other keys of `cell.json`.
+    """
+    unknown = (
+        "structure",
+        "n_atoms",
+        "supercell",
+        "min_image_distance_ang",
+        "charge_e",
+        "lithium_vacancies",
+        "lithium_interstitials",
+        "relax_converged",
+        "relax_steps",
+        "volume_change_fraction",
+        "energy_ev_atom",
+        "max_force_ev_ang",
+    )
+    return dict.fromkeys(unknown) | {
+        "material_id": material_id,
+        "engine": engine,
+        "status": "failed",
+    }
 
 
 def empty_run(

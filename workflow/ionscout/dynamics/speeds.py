@@ -15,7 +15,7 @@ from ionscout.config import DynamicsSettings
 from ionscout.dynamics.engines import (
     GPAW,
     LENNARD_JONES,
-    make_calculator,
+    open_calculator,
     reporting_faults,
     to_atoms,
 )
@@ -131,15 +131,13 @@ def measure_step(engine: str, structure: Structure, settings: DynamicsSettings) 
     one_thread = settings.chgnet.model_copy(update={"threads": 1})
     atoms = to_atoms(structure)
     settings = settings.model_copy(update={"chgnet": one_thread})
-    atoms.calc = make_calculator(engine, atoms, settings)
     random, seconds = np.random.default_rng(0), []
-    for _ in range(TIMED_STEPS + 1):
-        atoms.positions += random.normal(0, 0.01, atoms.positions.shape)
-        started = time.process_time()
-        atoms.get_forces()
-        seconds.append(time.process_time() - started)
-    if hasattr(atoms.calc, "close"):
-        atoms.calc.close()
+    with open_calculator(engine, atoms, settings) as atoms.calc:
+        for _ in range(TIMED_STEPS + 1):
+            atoms.positions += random.normal(0, 0.01, atoms.positions.shape)
+            started = time.process_time()
+            atoms.get_forces()
+            seconds.append(time.process_time() - started)
     return float(np.median(seconds[1:]))
 
 

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from ionscout.config import TransportSettings
+from ionscout.dynamics.audit_measures import NOT_AUDITED
 from ionscout.errors import TransportError
 from ionscout.transport.arrhenius import ArrheniusFit, fit_ln_arrhenius
 from ionscout.transport.conductivity import ROOM_TEMPERATURE_K
@@ -71,7 +72,6 @@ CONDUCTIVITY_COLUMNS = (
     "reason",
 )
 WORDS = ("material_id", "formula", "engine", "verdict", "audit_verdict", "reason")
-NOT_AUDITED = "not_audited"
 
 
 def conductivity_table(

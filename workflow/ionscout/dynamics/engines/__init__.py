@@ -16,6 +16,7 @@ from pymatgen.core import Structure
 
 from ionscout.config import ENGINES, DynamicsSettings
 from ionscout.dynamics.engines import potentials
+from ionscout.dynamics.engines.gpaw_ranks import describe_error
 from ionscout.dynamics.plan import choose_timestep_fs
 from ionscout.dynamics.records import EXTERNAL
 from ionscout.errors import CANNOT_WRITE, DynamicsError, IonscoutError, StoreError
@@ -309,8 +310,7 @@ def reporting_faults(engine: str) -> Iterator[None]:
             strangers.add(potentials.module_of(engine))
         if not (isinstance(error, FAULTS) or _is_raised_in(strangers, error)):
             raise
-        lines = str(error).strip().splitlines() or [""]
-        raise DynamicsError(f"{engine}: {type(error).__name__}: {lines[0]}") from error
+        raise DynamicsError(f"{engine}: {describe_error(error)}") from error
 
 
 def _is_raised_in(packages: set[str], error: Exception) -> bool:

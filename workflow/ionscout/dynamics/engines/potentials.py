@@ -18,6 +18,7 @@ from typing import Any
 from ase.calculators.calculator import Calculator
 
 from ionscout.config import PotentialSettings
+from ionscout.dynamics.engines.gpaw_ranks import describe_error
 from ionscout.errors import DynamicsError
 
 
@@ -221,15 +222,12 @@ def _find_factory(engine: str) -> Callable[..., Calculator]:
     try:
         return getattr(importlib.import_module(module), name)
     except Exception as error:  # whatever a stranger's module raises
-        raise DynamicsError(
-            f"engine {engine!r} does not load: {type(error).__name__}: {error}"
-        ) from error
+        raise DynamicsError(f"engine {engine!r} does not load: {describe_error(error)}") from error
 
 
 def _say_why(engine: str, model: str | None, error: Exception) -> str:
     """Say why a calculator was not made, and where weights come from."""
-    lines = str(error).strip().splitlines() or [""]
-    told = f"{engine}: {type(error).__name__}: {lines[0]}"
+    told = f"{engine}: {describe_error(error)}"
     known = POTENTIALS.get(engine)
     if known is None:
         return told
