@@ -22,6 +22,10 @@ include: "workflow/rules/transport.smk"
 include: "workflow/rules/report.smk"
 
 
+onstart:
+    refuse_unwritable(Path("results"))
+
+
 rule all:
     default_target: True
     input:

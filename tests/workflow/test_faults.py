@@ -1,13 +1,65 @@
 """What goes wrong in the dynamics of one material is named, and the others finish."""
 
+import contextlib
 import copy
 import json
+import os
+import subprocess
+from pathlib import Path
 
 import pytest
 
 from campaigns import TINY, Project, finished_jobs
 
 HOT_K = 5000.0
+
+
+@contextlib.contextmanager
+def read_only(folder: Path):
+    """Take the right to write away, from root too."""
+    if os.geteuid():
+        folder.chmod(0o555)
+        yield
+        folder.chmod(0o755)
+        return
+    if subprocess.run(["mount", "--bind", folder, folder], check=False).returncode:
+        pytest.skip("root can write everywhere, and may not mount here")
+    try:
+        subprocess.run(["mount", "-o", "remount,ro,bind", folder], check=True)
+        yield
+    finally:
+        subprocess.run(["umount", folder], check=True)
+
+
+def test_results_that_cannot_be_written_stop_before_any_job(tmp_path):
+    project = Project(tmp_path)
+    project.write_config(TINY)
+    results = tmp_path / "results"
+    with read_only(results):
+        stopped = project.snakemake()
+    assert stopped.returncode != 0
+    assert f"{results} cannot be written" in stopped.stdout
+    assert "Execute" not in stopped.stdout
+    assert "Traceback" not in stopped.stdout
+
+
+@pytest.mark.slow
+def test_a_store_on_a_read_only_mount_fails_no_run(tmp_path):
+    project = Project(tmp_path)
+    project.write_config(TINY)
+    cell = "results/tiny/dynamics/bundled-li3n/cell.json"
+    run = "results/tiny/dynamics/bundled-li3n/500K/0/run.json"
+    assert project.snakemake(cell).returncode == 0
+    with read_only(tmp_path / "results" / "store"):
+        stopped = project.snakemake(run)
+    assert stopped.returncode != 0
+    assert "results/store" in stopped.stdout
+    assert "cannot be written (" in stopped.stdout
+    assert "Traceback" not in stopped.stdout
+    assert not (tmp_path / run).exists(), "it is not the run's fault"
+    done = project.snakemake(run)
+    assert done.returncode == 0, done.stdout
+    assert json.loads((tmp_path / run).read_text())["status"] == "finished"
 
 
 @pytest.mark.slow

@@ -1,6 +1,7 @@
 # The validated campaign, and the look-ups that the rules share.
 import csv
 import functools
+import os
 import sys
 from pathlib import Path
 
@@ -42,6 +43,14 @@ wildcard_constraints:
     material="[A-Za-z0-9_.-]+",
     temperature=r"[0-9.]+",
     replica=r"\d+",
+
+
+def refuse_unwritable(folder):
+    """Stop before any job does where the results cannot be written, say on a read-only mount."""
+    if folder.exists() and not os.access(folder, os.W_OK):
+        raise WorkflowError(
+            f"{folder.resolve()} cannot be written: mount it for writing or mend its permissions"
+        )
 
 
 def growing(amount):
