@@ -193,6 +193,22 @@ def test_polyanions_that_turn_have_not_left(degrees_a_frame):
         assert not anions_wander(positions, TETRAHEDRA, CELL, frame_interval_fs=INTERVAL_FS)
 
 
+def test_centres_that_shift_while_corners_wander_have_not_melted():
+    rng = np.random.default_rng(8)
+    positions = tetrahedra(np.broadcast_to(np.eye(3), (N_FRAMES, 8, 3, 3)))
+    positions = positions + rattle(rng, 40, 0.15)
+    corners = TETRAHEDRA == "S"
+    positions[:, corners] += np.cumsum(rng.normal(0, 0.08, (N_FRAMES, 32, 3)), axis=0)
+    shifted = np.flatnonzero(~corners)[:3]
+    positions[-100:, shifted] += 1.8 * np.eye(3)
+    displaced = find_jumps(positions, frame_interval_fs=INTERVAL_FS).displaced
+    assert displaced[~corners].mean() > 0.3
+    assert not has_melted(positions, TETRAHEDRA, frame_interval_fs=INTERVAL_FS)
+    assert anions_wander(positions, TETRAHEDRA, CELL, frame_interval_fs=INTERVAL_FS)
+    positions[:, ~corners] += np.cumsum(rng.normal(0, 0.08, (N_FRAMES, 8, 3)), axis=0)
+    assert has_melted(positions, TETRAHEDRA, frame_interval_fs=INTERVAL_FS)
+
+
 def test_anions_that_flow_are_seen_beside_a_cation_at_rest():
     rng = np.random.default_rng(6)
     rest = np.array([[3.0, 3.0, 3.0], [3.0, 3.0, 9.0]]) + rattle(rng, 2, 0.15)

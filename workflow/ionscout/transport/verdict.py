@@ -80,8 +80,8 @@ class VerdictRules:
         rotating polyanion keeps its centre. The same share of the anions alone refuses
         `diffusive`.
     min_melted_msd_ang2 : float
-        What diffusion must have added to the framework's MSD: the square of 0.4 times the
-        distance of neighbours, 2.5 angstrom, far beyond Lindemann's 0.1 to 0.15.
+        What diffusion must have added to the MSD of each framework species: the square of
+        0.4 times the distance of neighbours, 2.5 angstrom, far beyond Lindemann's 0.1 to 0.15.
     """
 
     min_production_ps: float = 5.0
@@ -233,15 +233,18 @@ def has_melted(
     Returns
     -------
     bool
-        True where ions of every species have left their sites and their MSD grows.
+        True where ions of every species have left their sites and the MSD of each grows: the
+        centres of polyanions that turn and trade their corners shift, but do not go on.
     """
     if positions_ang.shape[1] < 2:
         return False
     displaced = find_jumps(positions_ang, frame_interval_fs=frame_interval_fs).displaced
-    shares = [displaced[species == name].mean() for name in np.unique(species)]
-    if min(shares) < rules.min_melted_share:
+    groups = [np.flatnonzero(species == name) for name in np.unique(species)]
+    if min(displaced[group].mean() for group in groups) < rules.min_melted_share:
         return False
-    return _flows(positions_ang, frame_interval_fs, rules)
+    return all(
+        _flows(copy_atoms(positions_ang, group), frame_interval_fs, rules) for group in groups
+    )
 
 
 def anions_wander(
