@@ -196,6 +196,15 @@ def test_a_dotted_path_gives_the_forces_of_its_own_calculator():
     np.testing.assert_array_equal(ours.get_forces(), plain.get_forces())
 
 
+def test_stock_chgnet_by_its_path_gives_our_forces():
+    crystal = bulk("LiCl", "rocksalt", a=5.13, cubic=True)
+    crystal.rattle(0.1, seed=0)
+    stock, ours = crystal.copy(), crystal.copy()
+    stock.calc = make("chgnet.model.dynamics:CHGNetCalculator", arguments={"use_device": "cpu"})
+    ours.calc = make("chgnet")
+    np.testing.assert_allclose(stock.get_forces(), ours.get_forces(), atol=1e-4)
+
+
 def test_a_dotted_path_takes_its_arguments():
     argon = bulk("Ar", cubic=True)
     energies = []
