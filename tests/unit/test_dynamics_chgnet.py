@@ -119,8 +119,6 @@ def test_results_depend_on_the_positions_alone_to_the_bit(model):
     kept = make_calculator("chgnet", atoms, DynamicsSettings())
     for step in range(8):
         atoms.positions += rng.normal(scale=0.03 if step < 5 else 0.2, size=atoms.positions.shape)
-        if step == 3:
-            kept.rebuild()
         kept.calculate(atoms, ["energy", "forces"])
         fresh = make_calculator("chgnet", atoms, DynamicsSettings())
         fresh.calculate(atoms, ["energy", "forces"])

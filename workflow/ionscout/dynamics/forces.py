@@ -58,9 +58,3 @@ class Forces:
         forces = self._atoms.get_forces()
         energy_ev = self._atoms.get_potential_energy()
         return float(self._atoms.calc.results.get("free_energy", energy_ev)), forces
-
-    def forget(self) -> None:
-        """Have the engine forget its neighbours, as a new one would that starts here."""
-        rebuild = getattr(self._atoms.calc, "rebuild", None)
-        if rebuild is not None:
-            rebuild()

@@ -90,10 +90,6 @@ class PairList:
         self.cutoff_ang, self.skin_ang = cutoff_ang, skin_ang
         self._pairs: Pairs | None = None
 
-    def rebuild(self) -> None:
-        """Forget the pairs."""
-        self._pairs = None
-
     def candidates(self, positions_ang: np.ndarray, cell_ang: np.ndarray) -> Pairs:
         """Return all pairs within the cutoff and some beyond; their distances are old ones."""
         if self._pairs is None or self._is_stale(positions_ang, cell_ang):

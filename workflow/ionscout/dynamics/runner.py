@@ -272,7 +272,6 @@ class Runner:
             pressure_gpa=pressure,
             scale=point.scale,
         )
-        forces.forget()
         if phase == store.EXPANSION:
             return self._breathe(Point(state, pull, point.scale), pressure, bath, forces)
         return Point(state, pull, point.scale)

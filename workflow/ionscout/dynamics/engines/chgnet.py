@@ -52,10 +52,6 @@ class TrimmedChgnet(Calculator):
         self._network = _load_network()
         self._pairs = PairList(self._network.model.graph_converter.atom_graph_cutoff)
 
-    def rebuild(self) -> None:
-        """Forget the list of bonds."""
-        self._pairs.rebuild()
-
     def calculate(
         self,
         atoms: Atoms | None = None,

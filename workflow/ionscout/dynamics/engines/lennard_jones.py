@@ -63,10 +63,6 @@ class LennardJones(Calculator):
             "stress": full_3x3_to_voigt_6_stress(virial / self.atoms.get_volume()),
         }
 
-    def rebuild(self) -> None:
-        """Forget the list of pairs."""
-        self._pairs.rebuild()
-
 
 def _shortest_distances(atoms: Atoms, kinds: np.ndarray, n_kinds: int) -> np.ndarray:
     """Return the shortest distance of each two species, shape (n_kinds, n_kinds)."""
