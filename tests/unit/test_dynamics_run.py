@@ -209,6 +209,7 @@ def test_the_key_follows_crystal_temperature_seed_and_engine(cell, monkeypatch):
     keys = [key(), key(temperature_k=601.0), key(seed=2), key(replica=1), key(cell=moved)]
     renamed = {**cell, "material_id": "another"}
     assert key(cell=renamed) == keys[0]
+    assert key(temperature_k=600) == keys[0], "whole kelvin are the same temperature"
     monkeypatch.setattr(runner_module, "engine_version", lambda *_: "newer")
     keys.append(key())
     assert len(set(keys)) == 6

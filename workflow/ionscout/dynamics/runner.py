@@ -92,7 +92,7 @@ class Runner:
             )
         self.masses_u = self.atoms.get_masses()[:, None]
         self.plan = make_plan(self.masses_u, settings)
-        self.temperature_k = temperature_k
+        self.temperature_k = float(temperature_k)
         self.health = Health(self.atoms.numbers, temperature_k, cell["energy_ev_atom"])
         self.content = self._content(replica, seed)
         self.key = store.make_key(self.content)
